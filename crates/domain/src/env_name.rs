@@ -1,0 +1,82 @@
+//! Names of environment variables and files, made from the names of records.
+
+use std::collections::HashSet;
+
+/// The prefix of a record's environment variables, for each of `names`: as
+/// the seed has it (`Supabase Production` → `SUPABASE_PRODUCTION`), a valid
+/// identifier for any name, and unique among `names`.
+///
+/// Of two that would be the same, the later gets a number: `…_2`.
+pub fn env_prefixes<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    names
+        .into_iter()
+        .map(|name| {
+            let base = identifier(name);
+            let unique = std::iter::once(base.clone())
+                .chain((2..).map(|number| format!("{base}_{number}")))
+                .find(|candidate| !taken.contains(candidate))
+                .expect("the numbers do not end");
+            taken.insert(unique.clone());
+            unique
+        })
+        .collect()
+}
+
+/// A record's name as part of a file's name: `supabase-production`.
+pub fn slug(name: &str) -> String {
+    let words: Vec<_> = name
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() {
+        return "connection".to_owned();
+    }
+    words.join("-").to_ascii_lowercase()
+}
+
+/// Each character that an identifier cannot have becomes `_`, as in the seed.
+fn identifier(name: &str) -> String {
+    if !name.contains(|character: char| character.is_ascii_alphanumeric()) {
+        return "CONNECTION".to_owned();
+    }
+    let mapped: String = name
+        .chars()
+        .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' })
+        .collect();
+    // An identifier does not begin with a digit.
+    if mapped.starts_with(|first: char| first.is_ascii_digit()) {
+        return format!("_{mapped}");
+    }
+    mapped
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn prefixes_follow_the_seed() {
+        let names = ["Supabase Production", "MCP Server - Notion", "Odoo 19 Database", "2nd", "日本", "supabase-production"];
+        assert_eq!(
+            env_prefixes(names),
+            ["SUPABASE_PRODUCTION", "MCP_SERVER___NOTION", "ODOO_19_DATABASE", "_2ND", "CONNECTION", "SUPABASE_PRODUCTION_2"]
+        );
+        assert_eq!(slug("MCP Server - Notion"), "mcp-server-notion");
+    }
+
+    proptest! {
+        #[test]
+        fn prefixes_are_identifiers_and_unique(names in proptest::collection::vec(".{0,12}", 0..20)) {
+            let prefixes = env_prefixes(names.iter().map(String::as_str));
+            for prefix in &prefixes {
+                prop_assert!(prefix.starts_with(|c: char| c.is_ascii_uppercase() || c == '_'));
+                prop_assert!(prefix.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+            }
+            let unique: HashSet<_> = prefixes.iter().collect();
+            prop_assert_eq!(unique.len(), prefixes.len());
+        }
+    }
+}
