@@ -1,0 +1,55 @@
+//! What a sealed secret is bound to.
+
+use insightpulse_domain::Destination;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Which of a record's secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    Password,
+    ApiKey,
+}
+
+/// The place that a secret belongs to, and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Odoo's `database.uuid`: a duplicated database gets another.
+    pub database: Uuid,
+    /// The record's own uuid: its id does not exist yet when it is created.
+    pub record: Uuid,
+    pub field: Field,
+    pub destination: Destination,
+}
+
+impl Field {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Field::Password => "password",
+            Field::ApiKey => "api_key",
+        }
+    }
+}
+
+impl Binding {
+    /// The associated data of a token: every part with its length before it,
+    /// as four bytes, most significant first.
+    pub(crate) fn associated_data(&self, version: &str, key: &str) -> Vec<u8> {
+        let mut encoded = Vec::with_capacity(256);
+        let mut push = |part: &[u8]| {
+            let length = u32::try_from(part.len()).expect("a request's body is bounded far below 4 GiB");
+            encoded.extend_from_slice(&length.to_be_bytes());
+            encoded.extend_from_slice(part);
+        };
+        push(version.as_bytes());
+        push(key.as_bytes());
+        push(self.database.as_bytes());
+        push(self.record.as_bytes());
+        push(self.field.as_str().as_bytes());
+        for part in self.destination.parts() {
+            push(part.as_bytes());
+        }
+        encoded
+    }
+}

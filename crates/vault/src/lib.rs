@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod binding;
+mod keyring;
+mod token;
+
+pub use binding::{Binding, Field};
+pub use keyring::{KeyId, Keyring, KeyringError};
+pub use token::{OpenError, SealError, SealedToken};
