@@ -1,0 +1,320 @@
+//! Runs the probes that somebody asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use insightpulse_domain::{Failure, FailureKind, Outcome, Phases};
+use insightpulse_probe::{Egress, Probed, Target, probe};
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+use uuid::Uuid;
+
+use crate::outbox::Outbox;
+use crate::patience::Patience;
+
+/// One endpoint to probe.
+pub struct Job {
+    pub id: i64,
+    pub record: Uuid,
+    pub revision: i64,
+    pub name: String,
+    /// Reads the endpoint and opens its secrets: called when the probe starts.
+    pub open: Box<dyn FnOnce() -> Result<Target, Failure> + Send>,
+}
+
+/// What a caller is told about one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Done(Arc<Outcome>),
+    /// The probe goes on; its outcome will be written back.
+    Testing { id: i64, probe: Uuid },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long one probe may take.
+    pub timeout: Duration,
+    /// How many probes run at once; the others wait for their turn.
+    pub concurrency: usize,
+}
+
+/// More tests are waiting than are kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{WAITING_MAX} tests are waiting already")]
+pub struct TooManyTests;
+
+pub struct Prober {
+    runtime: Handle,
+    net: Arc<Egress>,
+    outbox: Arc<Outbox>,
+    limits: Limits,
+    turns: Arc<Semaphore>,
+    patience: Patience,
+    state: Arc<Mutex<State>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    /// Probes that have not ended, by record and revision.
+    flights: HashMap<(Uuid, i64), Flight>,
+    /// What was started for a request that may come again.
+    requests: HashMap<String, Started>,
+}
+
+/// A probe that is under way, or was a moment ago.
+#[derive(Clone)]
+struct Flight {
+    id: i64,
+    probe: Uuid,
+    outcome: watch::Receiver<Option<Arc<Outcome>>>,
+}
+
+struct Started {
+    at: Instant,
+    flights: Vec<Flight>,
+}
+
+const WAITING_MAX: usize = 50_000;
+
+/// Odoo runs a request again, after a serialization failure, within seconds.
+const REQUEST_REMEMBERED: Duration = Duration::from_secs(60);
+
+impl Prober {
+    /// Probes run on `runtime`, so they outlive the request that asked for them.
+    pub fn new(runtime: Handle, net: Arc<Egress>, outbox: Arc<Outbox>, limits: Limits) -> Self {
+        Self {
+            runtime,
+            net,
+            outbox,
+            limits,
+            turns: Arc::new(Semaphore::new(limits.concurrency)),
+            patience: Patience::new(),
+            state: Arc::default(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Starts a probe for each job, and answers when all have ended or when
+    /// the wait is over, whichever is first.
+    ///
+    /// An endpoint that is being probed in the same revision is joined. A
+    /// request of a name that was seen in the last minute starts nothing.
+    pub async fn test(&self, request: &str, jobs: Vec<Job>, wait: Duration) -> Result<Vec<Answer>, TooManyTests> {
+        let flights = self.start(request, jobs)?;
+        let granted = self.patience.take(wait);
+        let begun = Instant::now();
+        let mut answers = Vec::with_capacity(flights.len());
+        for Flight { id, probe, mut outcome } in flights {
+            let landed = tokio::time::timeout_at(begun + granted, outcome.wait_for(Option::is_some)).await;
+            answers.push(match landed {
+                Ok(Ok(outcome)) => match &*outcome {
+                    Some(outcome) => Answer::Done(Arc::clone(outcome)),
+                    None => Answer::Testing { id, probe },
+                },
+                Ok(Err(_)) | Err(_) => Answer::Testing { id, probe },
+            });
+        }
+        self.patience.put_back(granted.saturating_sub(begun.elapsed()));
+        Ok(answers)
+    }
+
+    /// Waits until no probe is under way; start none afterwards.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn start(&self, request: &str, jobs: Vec<Job>) -> Result<Vec<Flight>, TooManyTests> {
+        let mut state = lock(&self.state);
+        let now = Instant::now();
+        state.requests.retain(|_, started| now - started.at < REQUEST_REMEMBERED);
+        if let Some(started) = state.requests.get(request) {
+            return Ok(started.flights.clone());
+        }
+        if state.flights.len() + jobs.len() > WAITING_MAX {
+            return Err(TooManyTests);
+        }
+        let flights: Vec<_> = jobs
+            .into_iter()
+            .map(|job| match state.flights.get(&(job.record, job.revision)) {
+                Some(flight) => flight.clone(),
+                None => self.launch(&mut state, job),
+            })
+            .collect();
+        let started = Started {
+            at: now,
+            flights: flights.clone(),
+        };
+        state.requests.insert(request.to_owned(), started);
+        Ok(flights)
+    }
+
+    fn launch(&self, state: &mut State, job: Job) -> Flight {
+        let (landed, outcome) = watch::channel(None);
+        let flight = Flight {
+            id: job.id,
+            probe: Uuid::now_v7(),
+            outcome,
+        };
+        let key = (job.record, job.revision);
+        state.flights.insert(key, flight.clone());
+
+        let probe_id = flight.probe;
+        let (turns, net, outbox) = (Arc::clone(&self.turns), Arc::clone(&self.net), Arc::clone(&self.outbox));
+        let (shared, runtime, timeout) = (Arc::clone(&self.state), self.runtime.clone(), self.limits.timeout);
+        self.tasks.spawn_on(
+            async move {
+                let _turn = turns.acquire_owned().await;
+                let identity = (job.id, job.record, job.revision);
+                // A task of its own: a panic ends one probe, and is told.
+                let probing = runtime.spawn(async move {
+                    match (job.open)() {
+                        Ok(target) => probe(&target, &net, Instant::now() + timeout).await,
+                        Err(failure) => not_begun(failure),
+                    }
+                });
+                let probed = probing.await.unwrap_or_else(|panic| {
+                    error!(endpoint.id = job.id, error = %panic, "A probe panicked");
+                    not_begun(Failure::new(FailureKind::Internal, "The probe failed in the sidecar itself."))
+                });
+                let outcome = Arc::new(Outcome::new(
+                    identity,
+                    probe_id,
+                    probed.found,
+                    probed.phases,
+                    Timestamp::now(),
+                ));
+                info!(
+                    endpoint.id = job.id,
+                    endpoint.record = %job.record,
+                    status = ?outcome.status,
+                    latency_ms = outcome.latency_ms,
+                    failure.kind = outcome.failure_kind.map(FailureKind::as_str),
+                    "Probed {}", job.name
+                );
+                outbox.put(outcome.as_ref().clone());
+                lock(&shared).flights.remove(&key);
+                // Nobody may be waiting any more.
+                landed.send(Some(outcome)).ok();
+            },
+            &self.runtime,
+        );
+        flight
+    }
+}
+
+fn not_begun(failure: Failure) -> Probed {
+    Probed {
+        found: Err(failure),
+        phases: Phases::default(),
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use insightpulse_probe::EgressPolicy;
+
+    use super::*;
+
+    fn prober() -> Prober {
+        let net = Egress::new(EgressPolicy::default()).expect("TLS");
+        let limits = Limits {
+            timeout: Duration::from_secs(5),
+            concurrency: 8,
+        };
+        Prober::new(Handle::current(), Arc::new(net), Arc::default(), limits)
+    }
+
+    /// A job that waits for `gate` and counts how often it was opened.
+    fn job(id: i64, opened: &Arc<AtomicUsize>, wait: Duration) -> Job {
+        let opened = Arc::clone(opened);
+        Job {
+            id,
+            record: Uuid::from_u128(id as u128),
+            revision: 1,
+            name: format!("Test {id}"),
+            open: Box::new(move || {
+                opened.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(wait);
+                Err(Failure::new(FailureKind::InvalidEndpoint, "The server is missing."))
+            }),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_quick_probe_is_answered_and_goes_into_the_outbox() {
+        let (prober, opened) = (prober(), Arc::default());
+        let answers = prober
+            .test("r1", vec![job(7, &opened, Duration::ZERO)], Duration::from_secs(5))
+            .await
+            .expect("few tests");
+        let [Answer::Done(outcome)] = answers.as_slice() else { panic!("{answers:?}") };
+        assert_eq!((outcome.id, outcome.failure_kind), (7, Some(FailureKind::InvalidEndpoint)));
+        assert_eq!(prober.outbox.peek(10), [outcome.as_ref().clone()]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_slow_probe_is_told_as_testing_and_still_ends_in_the_outbox() {
+        let (prober, opened) = (prober(), Arc::default());
+        let slow = vec![job(7, &opened, Duration::from_millis(300))];
+        let answers = prober.test("r1", slow, Duration::from_millis(1)).await.expect("few tests");
+        let [Answer::Testing { id: 7, probe }] = answers.as_slice() else { panic!("{answers:?}") };
+        prober.drain().await;
+        assert_eq!(prober.outbox.peek(10)[0].probe, *probe);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_that_comes_again_starts_nothing() {
+        let (prober, opened) = (prober(), Arc::default());
+        let wait = Duration::from_secs(5);
+        let first = prober.test("r1", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
+        let again = prober.test("r1", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
+        assert_eq!(first, again);
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        let other = prober.test("r2", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
+        assert_ne!(first, other);
+        assert_eq!(opened.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_endpoint_that_is_being_probed_is_joined() {
+        let (prober, opened) = (prober(), Arc::default());
+        let slow = || vec![job(7, &opened, Duration::from_millis(200))];
+        let first = prober.test("r1", slow(), Duration::ZERO).await.expect("few tests");
+        let second = prober.test("r2", slow(), Duration::from_secs(5)).await.expect("few tests");
+        let ([Answer::Testing { probe, .. }], [Answer::Done(outcome)]) = (first.as_slice(), second.as_slice()) else {
+            panic!("{first:?} {second:?}")
+        };
+        assert_eq!(*probe, outcome.probe);
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_ends_one_probe_and_is_told() {
+        let (prober, opened) = (prober(), Arc::default());
+        let mut bad = job(7, &opened, Duration::ZERO);
+        bad.open = Box::new(|| panic!("for the test"));
+        let jobs = vec![bad, job(8, &opened, Duration::ZERO)];
+        let answers = prober.test("r1", jobs, Duration::from_secs(5)).await.expect("few tests");
+        let kinds: Vec<_> = answers
+            .iter()
+            .map(|answer| match answer {
+                Answer::Done(outcome) => outcome.failure_kind,
+                Answer::Testing { .. } => None,
+            })
+            .collect();
+        assert_eq!(kinds, [Some(FailureKind::Internal), Some(FailureKind::InvalidEndpoint)]);
+    }
+}

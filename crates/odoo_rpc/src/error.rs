@@ -1,0 +1,45 @@
+//! What can go wrong between us and Odoo, classified once.
+
+/// Every text is fit for a log and for a user: no traceback, no arguments.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("“{0}” is not the address of an Odoo server")]
+    BadUrl(String),
+    #[error("Odoo cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("Odoo did not answer in time")]
+    Timeout,
+    #[error("what answers is not Odoo, or a proxy before it: HTTP {0}")]
+    NotOdoo(u16),
+    #[error("Odoo's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("Odoo has no database of this name, or it does not start")]
+    WrongDatabase,
+    #[error("Odoo does not accept the login or the API key")]
+    AccessDenied,
+    #[error("Odoo forbids the call: {0}")]
+    Forbidden(String),
+    #[error("Odoo refuses the data: {0}")]
+    Invalid(String),
+    #[error("the record does not exist: {0}")]
+    Missing(String),
+    #[error("Odoo failed: {0}")]
+    Server(String),
+}
+
+impl Error {
+    /// Whether the same call may succeed later with nothing changed by us. A
+    /// refused key may be an Odoo that is being restored, so it counts.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::Unreachable(_)
+            | Error::Timeout
+            | Error::NotOdoo(_)
+            | Error::WrongDatabase
+            | Error::AccessDenied
+            | Error::Forbidden(_)
+            | Error::Server(_) => true,
+            Error::BadUrl(_) | Error::TooLarge(_) | Error::Invalid(_) | Error::Missing(_) => false,
+        }
+    }
+}
