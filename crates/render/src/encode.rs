@@ -1,0 +1,85 @@
+//! The encoders: one for each place that a value is written into.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// RFC 3986, section 2.3: what stands for itself everywhere in a URI.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One part of a URI: a user name, a database, a parameter's value.
+pub fn uri_part(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// The value of a line in a `.env` file.
+///
+/// Bare where every reader takes it as it is, else in single quotes, which
+/// `sh`, python-dotenv, Node's dotenv and Compose all read without
+/// interpretation; where the value itself has one, in double quotes.
+pub fn dotenv(text: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,[]?&=".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        return text.to_owned();
+    }
+    if !text.contains('\'') {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        if matches!(character, '"' | '\\' | '$' | '`') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A double-quoted scalar of YAML 1.2 (section 5.7), which Compose reads, so a
+/// `$` is doubled:
+/// <https://docs.docker.com/reference/compose-file/interpolation/>
+pub fn compose_scalar(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '$' => quoted.push_str("$$"),
+            '\n' => quoted.push_str("\\n"),
+            control if control.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// What stands for itself in a YAML list of `NAME=value` texts.
+pub fn compose_entry(name: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+?&=".contains(c);
+    let entry = format!("{name}={value}");
+    // A plain scalar must not end in `:`, which would begin a mapping.
+    if entry.chars().all(plain) && !entry.ends_with(':') { entry } else { compose_scalar(&entry) }
+}
+
+/// A comment's text: one line.
+pub fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_has_its_own_escapes() {
+        assert_eq!(uri_part("a b@c:d/é%"), "a%20b%40c%3Ad%2F%C3%A9%25");
+        assert_eq!(dotenv("plain-1.2"), "plain-1.2");
+        assert_eq!(dotenv("a $b #c"), "'a $b #c'");
+        assert_eq!(dotenv("it's $5"), "\"it's \\$5\"");
+        assert_eq!(dotenv(""), "''");
+        assert_eq!(compose_entry("A", "x$y"), "\"A=x$$y\"");
+        assert_eq!(compose_entry("A", "http://x"), "A=http://x");
+        assert_eq!(compose_scalar("a\"b\\\n"), "\"a\\\"b\\\\\\n\"");
+        assert_eq!(comment("a\nB=1"), "a B=1");
+    }
+}

@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+mod encode;
+mod format;
+
+pub use format::{Document, Format, UnknownFormat, combined, single};
