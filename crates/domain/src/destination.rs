@@ -17,7 +17,12 @@ impl Destination {
     pub fn of(raw: &RawEndpoint) -> Self {
         // What the user name is missing from may still hold a secret.
         let endpoint = Endpoint::parse(&RawEndpoint {
-            username: Some(raw.username.clone().filter(|user| !user.trim().is_empty()).unwrap_or_else(|| "?".into())),
+            username: Some(
+                raw.username
+                    .clone()
+                    .filter(|user| !user.trim().is_empty())
+                    .unwrap_or_else(|| "?".into()),
+            ),
             ..raw.clone()
         });
         let user = raw.username.as_deref().unwrap_or_default().trim();
@@ -30,7 +35,9 @@ impl Destination {
                     String::new(),
                     raw.base_url.clone().unwrap_or_default(),
                     raw.port.map(|port| port.to_string()).unwrap_or_default(),
-                    raw.tls_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
+                    raw.tls_mode
+                        .map(|mode| mode.as_str().to_owned())
+                        .unwrap_or_default(),
                     user.into(),
                 ],
             },
@@ -90,7 +97,11 @@ mod tests {
     fn check(change: impl FnOnce(&mut RawEndpoint), same: bool) {
         let mut changed = raw();
         change(&mut changed);
-        assert_eq!(Destination::of(&changed) == Destination::of(&raw()), same, "{changed:?}");
+        assert_eq!(
+            Destination::of(&changed) == Destination::of(&raw()),
+            same,
+            "{changed:?}"
+        );
     }
 
     #[test]
@@ -115,7 +126,12 @@ mod tests {
     #[test]
     fn an_address_changes_its_destination_with_its_scheme() {
         let at = |url: &str| {
-            Destination::of(&RawEndpoint { kind: Kind::Api, base_url: Some(url.into()), port: None, ..raw() })
+            Destination::of(&RawEndpoint {
+                kind: Kind::Api,
+                base_url: Some(url.into()),
+                port: None,
+                ..raw()
+            })
         };
         assert_ne!(at("https://api.example/"), at("http://api.example/"));
         assert_ne!(at("https://api.example/"), at("https://api.example:8443/"));

@@ -180,7 +180,10 @@ impl HttpTarget {
                 Ok(_) => format!("{}://[{text}]", kind_scheme.as_str()),
                 Err(_) => format!("{}://{text}", kind_scheme.as_str()),
             };
-            (Url::parse(&text).map_err(|_| Invalid::Url(cut(&text)))?, Some(kind_port))
+            (
+                Url::parse(&text).map_err(|_| Invalid::Url(cut(&text)))?,
+                Some(kind_port),
+            )
         };
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
@@ -226,7 +229,10 @@ impl Host {
         if text.contains('@') {
             return Err(Invalid::Credentials);
         }
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = bare.parse() {
             return Ok(Self(url::Host::Ipv6(address)));
         }
@@ -234,7 +240,9 @@ impl Host {
             // A DNS name may end in one dot; a trailing-dot name and the plain one are the same host.
             Ok(url::Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(&name) {
                 "" => Err(Invalid::Host(cut(text))),
-                name if name.len() > 253 || name.split('.').any(|label| label.is_empty() || label.len() > 63) => {
+                name if name.len() > 253
+                    || name.split('.').any(|label| label.is_empty() || label.len() > 63) =>
+                {
                     Err(Invalid::Host(cut(text)))
                 }
                 name => Ok(Self(url::Host::Domain(name.to_owned()))),
@@ -361,7 +369,10 @@ mod tests {
 
     fn check(kind: Kind, base_url: &str, port: i64, expected: Expect) {
         let said = match Endpoint::parse(&raw(kind, base_url, port)) {
-            Ok(Endpoint { service: Service::Http(target), .. }) => target.url(),
+            Ok(Endpoint {
+                service: Service::Http(target),
+                ..
+            }) => target.url(),
             Ok(endpoint) => endpoint.authority(),
             Err(invalid) => invalid.to_string(),
         };
@@ -370,43 +381,140 @@ mod tests {
 
     #[test]
     fn a_host_is_read_in_every_spelling() {
-        check(Kind::Postgresql, "DB.Example.com.", 5432, expect!["db.example.com:5432"]);
-        check(Kind::Postgresql, "bücher.example", 0, expect!["xn--bcher-kva.example:5432"]);
+        check(
+            Kind::Postgresql,
+            "DB.Example.com.",
+            5432,
+            expect!["db.example.com:5432"],
+        );
+        check(
+            Kind::Postgresql,
+            "bücher.example",
+            0,
+            expect!["xn--bcher-kva.example:5432"],
+        );
         check(Kind::Postgresql, "::1", 5433, expect!["[::1]:5433"]);
         check(Kind::Postgresql, "[::1]", 5433, expect!["[::1]:5433"]);
         check(Kind::Postgresql, "0x7f.1", 1, expect!["127.0.0.1:1"]);
-        check(Kind::Postgresql, " my_service ", 65535, expect!["my_service:65535"]);
+        check(
+            Kind::Postgresql,
+            " my_service ",
+            65535,
+            expect!["my_service:65535"],
+        );
     }
 
     #[test]
     fn a_host_that_is_none_is_refused_in_words() {
         check(Kind::Postgresql, "", 5432, expect!["The server is missing."]);
-        check(Kind::Postgresql, "a b", 5432, expect!["“a b” is not a host name or an IP address."]);
-        check(Kind::Postgresql, "a..b", 5432, expect!["“a..b” is not a host name or an IP address."]);
-        check(Kind::Postgresql, "/run/postgresql", 5432, expect!["“/run/postgresql” is not a host name or an IP address."]);
-        check(Kind::Postgresql, "https://db.example.com", 5432, expect!["The server is written as a URL; this kind wants a host name alone, such as db.example.com."]);
-        check(Kind::Postgresql, "me:secret@db", 5432, expect!["The address has a user name or a password in it; they belong into their own fields."]);
-        check(Kind::Postgresql, "db", 65536, expect!["65536 is not a port; ports are 1 to 65535."]);
-        check(Kind::Postgresql, "db", -1, expect!["-1 is not a port; ports are 1 to 65535."]);
+        check(
+            Kind::Postgresql,
+            "a b",
+            5432,
+            expect!["“a b” is not a host name or an IP address."],
+        );
+        check(
+            Kind::Postgresql,
+            "a..b",
+            5432,
+            expect!["“a..b” is not a host name or an IP address."],
+        );
+        check(
+            Kind::Postgresql,
+            "/run/postgresql",
+            5432,
+            expect!["“/run/postgresql” is not a host name or an IP address."],
+        );
+        check(
+            Kind::Postgresql,
+            "https://db.example.com",
+            5432,
+            expect![
+                "The server is written as a URL; this kind wants a host name alone, such as db.example.com."
+            ],
+        );
+        check(
+            Kind::Postgresql,
+            "me:secret@db",
+            5432,
+            expect!["The address has a user name or a password in it; they belong into their own fields."],
+        );
+        check(
+            Kind::Postgresql,
+            "db",
+            65536,
+            expect!["65536 is not a port; ports are 1 to 65535."],
+        );
+        check(
+            Kind::Postgresql,
+            "db",
+            -1,
+            expect!["-1 is not a port; ports are 1 to 65535."],
+        );
     }
 
     #[test]
     fn a_port_comes_from_the_address_the_field_the_scheme_or_the_kind() {
         check(Kind::Superset, "localhost", 0, expect!["http://localhost:8088"]);
-        check(Kind::Superset, "localhost", 9000, expect!["http://localhost:9000"]);
-        check(Kind::Superset, "https://bi.example", 0, expect!["https://bi.example"]);
-        check(Kind::Mcp, "http://localhost:3000", 5432, expect!["http://localhost:3000"]);
-        check(Kind::Api, "https://efps.bir.gov.ph", 0, expect!["https://efps.bir.gov.ph"]);
-        check(Kind::Api, "api.example/v1?x=1", 0, expect!["https://api.example/v1?x=1"]);
+        check(
+            Kind::Superset,
+            "localhost",
+            9000,
+            expect!["http://localhost:9000"],
+        );
+        check(
+            Kind::Superset,
+            "https://bi.example",
+            0,
+            expect!["https://bi.example"],
+        );
+        check(
+            Kind::Mcp,
+            "http://localhost:3000",
+            5432,
+            expect!["http://localhost:3000"],
+        );
+        check(
+            Kind::Api,
+            "https://efps.bir.gov.ph",
+            0,
+            expect!["https://efps.bir.gov.ph"],
+        );
+        check(
+            Kind::Api,
+            "api.example/v1?x=1",
+            0,
+            expect!["https://api.example/v1?x=1"],
+        );
         check(Kind::Mcp, "::1", 0, expect!["http://[::1]:3000"]);
     }
 
     #[test]
     fn an_address_that_is_none_is_refused_in_words() {
-        check(Kind::Api, "file:///etc/passwd", 0, expect!["The scheme “file” is not allowed; http and https are."]);
-        check(Kind::Api, "https://", 0, expect!["“https://” is not an address such as https://api.example.com/v1."]);
-        check(Kind::Api, "https://me:pw@api.example", 0, expect!["The address has a user name or a password in it; they belong into their own fields."]);
-        check(Kind::Api, "http://a:99999", 0, expect!["“http://a:99999” is not an address such as https://api.example.com/v1."]);
+        check(
+            Kind::Api,
+            "file:///etc/passwd",
+            0,
+            expect!["The scheme “file” is not allowed; http and https are."],
+        );
+        check(
+            Kind::Api,
+            "https://",
+            0,
+            expect!["“https://” is not an address such as https://api.example.com/v1."],
+        );
+        check(
+            Kind::Api,
+            "https://me:pw@api.example",
+            0,
+            expect!["The address has a user name or a password in it; they belong into their own fields."],
+        );
+        check(
+            Kind::Api,
+            "http://a:99999",
+            0,
+            expect!["“http://a:99999” is not an address such as https://api.example.com/v1."],
+        );
     }
 
     #[test]

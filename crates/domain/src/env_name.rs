@@ -42,7 +42,13 @@ fn identifier(name: &str) -> String {
     }
     let mapped: String = name
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' })
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     // An identifier does not begin with a digit.
     if mapped.starts_with(|first: char| first.is_ascii_digit()) {
@@ -59,10 +65,24 @@ mod tests {
 
     #[test]
     fn prefixes_follow_the_seed() {
-        let names = ["Supabase Production", "MCP Server - Notion", "Odoo 19 Database", "2nd", "日本", "supabase-production"];
+        let names = [
+            "Supabase Production",
+            "MCP Server - Notion",
+            "Odoo 19 Database",
+            "2nd",
+            "日本",
+            "supabase-production",
+        ];
         assert_eq!(
             env_prefixes(names),
-            ["SUPABASE_PRODUCTION", "MCP_SERVER___NOTION", "ODOO_19_DATABASE", "_2ND", "CONNECTION", "SUPABASE_PRODUCTION_2"]
+            [
+                "SUPABASE_PRODUCTION",
+                "MCP_SERVER___NOTION",
+                "ODOO_19_DATABASE",
+                "_2ND",
+                "CONNECTION",
+                "SUPABASE_PRODUCTION_2"
+            ]
         );
         assert_eq!(slug("MCP Server - Notion"), "mcp-server-notion");
     }

@@ -129,19 +129,35 @@ impl FailureKind {
             FailureKind::EgressDenied => {
                 "If this address is meant to be reached, change the egress settings of the sidecar."
             }
-            FailureKind::Dns => "Check the spelling of the server's name, and the DNS of the machine that the sidecar runs on.",
-            FailureKind::Refused => "Check the port, and that the service is running and listens on this address.",
+            FailureKind::Dns => {
+                "Check the spelling of the server's name, and the DNS of the machine that the sidecar runs on."
+            }
+            FailureKind::Refused => {
+                "Check the port, and that the service is running and listens on this address."
+            }
             FailureKind::Unreachable => "Check routing, VPN and firewall between the sidecar and the server.",
-            FailureKind::Timeout => "Check for a firewall that drops packets, a wrong address, or an overloaded server.",
-            FailureKind::Reset => "Look into the server's own log; a proxy or an access list may have cut the connection.",
+            FailureKind::Timeout => {
+                "Check for a firewall that drops packets, a wrong address, or an overloaded server."
+            }
+            FailureKind::Reset => {
+                "Look into the server's own log; a proxy or an access list may have cut the connection."
+            }
             FailureKind::Tls => "Check the TLS mode, and that the server has TLS switched on.",
-            FailureKind::Certificate => "Renew or replace the server's certificate, or correct the host name or the TLS mode.",
+            FailureKind::Certificate => {
+                "Renew or replace the server's certificate, or correct the host name or the TLS mode."
+            }
             FailureKind::Auth => "Check the user name, and type the password or key again.",
-            FailureKind::Forbidden => "Have this user allowed from the sidecar's address (pg_hba.conf, roles, access lists).",
+            FailureKind::Forbidden => {
+                "Have this user allowed from the sidecar's address (pg_hba.conf, roles, access lists)."
+            }
             FailureKind::DatabaseMissing => "Check the name of the database.",
-            FailureKind::TooManyConnections => "Close connections, raise the server's limit, or go through a pooler.",
+            FailureKind::TooManyConnections => {
+                "Close connections, raise the server's limit, or go through a pooler."
+            }
             FailureKind::NotThisProtocol => "Check the port and the kind of the connection.",
-            FailureKind::Unhealthy => "Look into the server's own log; it may be starting up or shutting down.",
+            FailureKind::Unhealthy => {
+                "Look into the server's own log; it may be starting up or shutting down."
+            }
             FailureKind::Internal => "This is a fault of the sidecar: look into its log.",
         }
     }
@@ -159,7 +175,9 @@ pub fn server_text(text: &str) -> String {
         let character = match character {
             '\n' | '\r' | '\t' => ' ',
             // Bidirectional controls reorder what stands around them.
-            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => continue,
+            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                continue;
+            }
             '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => continue,
             other if other.is_control() => continue,
             other => other,

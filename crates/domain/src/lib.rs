@@ -8,7 +8,9 @@ mod kind;
 mod outcome;
 
 pub use destination::Destination;
-pub use endpoint::{Endpoint, Host, HttpTarget, Invalid, Port, PostgresTarget, RawEndpoint, Scheme, Service, TlsMode};
+pub use endpoint::{
+    Endpoint, Host, HttpTarget, Invalid, Port, PostgresTarget, RawEndpoint, Scheme, Service, TlsMode,
+};
 pub use env_name::{env_prefixes, slug};
 pub use failure::{Failure, FailureKind, server_text};
 pub use kind::{Family, Kind};

@@ -89,10 +89,16 @@ impl Phases {
     }
 
     pub fn total_ms(&self) -> f64 {
-        let total: f64 = [self.resolve_ms, self.connect_ms, self.tls_ms, self.login_ms, self.query_ms]
-            .into_iter()
-            .flatten()
-            .sum();
+        let total: f64 = [
+            self.resolve_ms,
+            self.connect_ms,
+            self.tls_ms,
+            self.login_ms,
+            self.query_ms,
+        ]
+        .into_iter()
+        .flatten()
+        .sum();
         (total * 1e3).round() / 1e3
     }
 }
@@ -115,7 +121,11 @@ impl Outcome {
             record,
             revision,
             probe,
-            status: if failure.is_none() { Status::Success } else { Status::Failed },
+            status: if failure.is_none() {
+                Status::Success
+            } else {
+                Status::Failed
+            },
             latency_ms: failure.is_none().then(|| phases.total_ms()),
             phases,
             server_version: evidence.server_version,

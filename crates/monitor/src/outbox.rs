@@ -67,7 +67,10 @@ impl Outbox {
     pub fn confirm(&self, arrived: &[Outcome]) {
         let mut waiting = self.lock();
         for outcome in arrived {
-            if waiting.get(&outcome.record).is_some_and(|kept| kept.probe == outcome.probe) {
+            if waiting
+                .get(&outcome.record)
+                .is_some_and(|kept| kept.probe == outcome.probe)
+            {
                 waiting.remove(&outcome.record);
             }
         }
@@ -89,7 +92,12 @@ impl Outbox {
 /// Delivers what comes in until `stop`, then what is left, for at most `grace`.
 ///
 /// What could not be delivered is in the outbox when this returns.
-pub async fn run_delivery(outbox: &Outbox, delivery: &impl Delivery, stop: CancellationToken, grace: Duration) {
+pub async fn run_delivery(
+    outbox: &Outbox,
+    delivery: &impl Delivery,
+    stop: CancellationToken,
+    grace: Duration,
+) {
     let mut backoff = BACKOFF_FIRST;
     let mut complained = false;
     while !stop.is_cancelled() {
@@ -114,7 +122,10 @@ pub async fn run_delivery(outbox: &Outbox, delivery: &impl Delivery, stop: Cance
             }
             Err(reason) => {
                 if !complained {
-                    warn!(outbox.len = outbox.len(), reason, "Odoo does not take results; they are kept and tried again");
+                    warn!(
+                        outbox.len = outbox.len(),
+                        reason, "Odoo does not take results; they are kept and tried again"
+                    );
                 }
                 complained = true;
                 tokio::select! {
@@ -157,7 +168,10 @@ async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery) -> Result<(), 
                     Delivered::Accepted => outbox.confirm(alone),
                     Delivered::Later(reason) => return Err(reason),
                     Delivered::Refused(reason) => {
-                        error!(endpoint.id = outcome.id, reason, "Odoo refuses a result for good; it is dropped");
+                        error!(
+                            endpoint.id = outcome.id,
+                            reason, "Odoo refuses a result for good; it is dropped"
+                        );
                         outbox.confirm(alone);
                     }
                 }
@@ -209,7 +223,11 @@ mod tests {
         async fn deliver(&self, batch: &[Outcome]) -> Delivered {
             let probes = batch.iter().map(|outcome| outcome.probe.as_u128()).collect();
             self.came.lock().expect("no panic").push(probes);
-            self.answers.lock().expect("no panic").pop_front().unwrap_or(Delivered::Accepted)
+            self.answers
+                .lock()
+                .expect("no panic")
+                .pop_front()
+                .unwrap_or(Delivered::Accepted)
         }
     }
 
@@ -220,7 +238,10 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(60)).await;
             stop.cancel();
         };
-        tokio::join!(run_delivery(outbox, delivery, stop.clone(), Duration::from_secs(5)), stopping);
+        tokio::join!(
+            run_delivery(outbox, delivery, stop.clone(), Duration::from_secs(5)),
+            stopping
+        );
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub struct Job {
 pub enum Answer {
     Done(Arc<Outcome>),
     /// The probe goes on; its outcome will be written back.
-    Testing { id: i64, probe: Uuid },
+    Testing {
+        id: i64,
+        probe: Uuid,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,12 +108,22 @@ impl Prober {
     ///
     /// An endpoint that is being probed in the same revision is joined. A
     /// request of a name that was seen in the last minute starts nothing.
-    pub async fn test(&self, request: &str, jobs: Vec<Job>, wait: Duration) -> Result<Vec<Answer>, TooManyTests> {
+    pub async fn test(
+        &self,
+        request: &str,
+        jobs: Vec<Job>,
+        wait: Duration,
+    ) -> Result<Vec<Answer>, TooManyTests> {
         let flights = self.start(request, jobs)?;
         let granted = self.patience.take(wait);
         let begun = Instant::now();
         let mut answers = Vec::with_capacity(flights.len());
-        for Flight { id, probe, mut outcome } in flights {
+        for Flight {
+            id,
+            probe,
+            mut outcome,
+        } in flights
+        {
             let landed = tokio::time::timeout_at(begun + granted, outcome.wait_for(Option::is_some)).await;
             answers.push(match landed {
                 Ok(Ok(outcome)) => match &*outcome {
@@ -133,7 +146,9 @@ impl Prober {
     fn start(&self, request: &str, jobs: Vec<Job>) -> Result<Vec<Flight>, TooManyTests> {
         let mut state = lock(&self.state);
         let now = Instant::now();
-        state.requests.retain(|_, started| now - started.at < REQUEST_REMEMBERED);
+        state
+            .requests
+            .retain(|_, started| now - started.at < REQUEST_REMEMBERED);
         if let Some(started) = state.requests.get(request) {
             return Ok(started.flights.clone());
         }
@@ -166,7 +181,11 @@ impl Prober {
         state.flights.insert(key, flight.clone());
 
         let probe_id = flight.probe;
-        let (turns, net, outbox) = (Arc::clone(&self.turns), Arc::clone(&self.net), Arc::clone(&self.outbox));
+        let (turns, net, outbox) = (
+            Arc::clone(&self.turns),
+            Arc::clone(&self.net),
+            Arc::clone(&self.outbox),
+        );
         let (shared, runtime, timeout) = (Arc::clone(&self.state), self.runtime.clone(), self.limits.timeout);
         self.tasks.spawn_on(
             async move {
@@ -181,7 +200,10 @@ impl Prober {
                 });
                 let probed = probing.await.unwrap_or_else(|panic| {
                     error!(endpoint.id = job.id, error = %panic, "A probe panicked");
-                    not_begun(Failure::new(FailureKind::Internal, "The probe failed in the sidecar itself."))
+                    not_begun(Failure::new(
+                        FailureKind::Internal,
+                        "The probe failed in the sidecar itself.",
+                    ))
                 });
                 let outcome = Arc::new(Outcome::new(
                     identity,
@@ -248,7 +270,10 @@ mod tests {
             open: Box::new(move || {
                 opened.fetch_add(1, Ordering::SeqCst);
                 std::thread::sleep(wait);
-                Err(Failure::new(FailureKind::InvalidEndpoint, "The server is missing."))
+                Err(Failure::new(
+                    FailureKind::InvalidEndpoint,
+                    "The server is missing.",
+                ))
             }),
         }
     }
@@ -257,11 +282,20 @@ mod tests {
     async fn a_quick_probe_is_answered_and_goes_into_the_outbox() {
         let (prober, opened) = (prober(), Arc::default());
         let answers = prober
-            .test("r1", vec![job(7, &opened, Duration::ZERO)], Duration::from_secs(5))
+            .test(
+                "r1",
+                vec![job(7, &opened, Duration::ZERO)],
+                Duration::from_secs(5),
+            )
             .await
             .expect("few tests");
-        let [Answer::Done(outcome)] = answers.as_slice() else { panic!("{answers:?}") };
-        assert_eq!((outcome.id, outcome.failure_kind), (7, Some(FailureKind::InvalidEndpoint)));
+        let [Answer::Done(outcome)] = answers.as_slice() else {
+            panic!("{answers:?}")
+        };
+        assert_eq!(
+            (outcome.id, outcome.failure_kind),
+            (7, Some(FailureKind::InvalidEndpoint))
+        );
         assert_eq!(prober.outbox.peek(10), [outcome.as_ref().clone()]);
     }
 
@@ -269,8 +303,13 @@ mod tests {
     async fn a_slow_probe_is_told_as_testing_and_still_ends_in_the_outbox() {
         let (prober, opened) = (prober(), Arc::default());
         let slow = vec![job(7, &opened, Duration::from_millis(300))];
-        let answers = prober.test("r1", slow, Duration::from_millis(1)).await.expect("few tests");
-        let [Answer::Testing { id: 7, probe }] = answers.as_slice() else { panic!("{answers:?}") };
+        let answers = prober
+            .test("r1", slow, Duration::from_millis(1))
+            .await
+            .expect("few tests");
+        let [Answer::Testing { id: 7, probe }] = answers.as_slice() else {
+            panic!("{answers:?}")
+        };
         prober.drain().await;
         assert_eq!(prober.outbox.peek(10)[0].probe, *probe);
     }
@@ -279,11 +318,20 @@ mod tests {
     async fn a_request_that_comes_again_starts_nothing() {
         let (prober, opened) = (prober(), Arc::default());
         let wait = Duration::from_secs(5);
-        let first = prober.test("r1", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
-        let again = prober.test("r1", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
+        let first = prober
+            .test("r1", vec![job(7, &opened, Duration::ZERO)], wait)
+            .await
+            .expect("few tests");
+        let again = prober
+            .test("r1", vec![job(7, &opened, Duration::ZERO)], wait)
+            .await
+            .expect("few tests");
         assert_eq!(first, again);
         assert_eq!(opened.load(Ordering::SeqCst), 1);
-        let other = prober.test("r2", vec![job(7, &opened, Duration::ZERO)], wait).await.expect("few tests");
+        let other = prober
+            .test("r2", vec![job(7, &opened, Duration::ZERO)], wait)
+            .await
+            .expect("few tests");
         assert_ne!(first, other);
         assert_eq!(opened.load(Ordering::SeqCst), 2);
     }
@@ -292,9 +340,17 @@ mod tests {
     async fn an_endpoint_that_is_being_probed_is_joined() {
         let (prober, opened) = (prober(), Arc::default());
         let slow = || vec![job(7, &opened, Duration::from_millis(200))];
-        let first = prober.test("r1", slow(), Duration::ZERO).await.expect("few tests");
-        let second = prober.test("r2", slow(), Duration::from_secs(5)).await.expect("few tests");
-        let ([Answer::Testing { probe, .. }], [Answer::Done(outcome)]) = (first.as_slice(), second.as_slice()) else {
+        let first = prober
+            .test("r1", slow(), Duration::ZERO)
+            .await
+            .expect("few tests");
+        let second = prober
+            .test("r2", slow(), Duration::from_secs(5))
+            .await
+            .expect("few tests");
+        let ([Answer::Testing { probe, .. }], [Answer::Done(outcome)]) =
+            (first.as_slice(), second.as_slice())
+        else {
             panic!("{first:?} {second:?}")
         };
         assert_eq!(*probe, outcome.probe);
@@ -307,7 +363,10 @@ mod tests {
         let mut bad = job(7, &opened, Duration::ZERO);
         bad.open = Box::new(|| panic!("for the test"));
         let jobs = vec![bad, job(8, &opened, Duration::ZERO)];
-        let answers = prober.test("r1", jobs, Duration::from_secs(5)).await.expect("few tests");
+        let answers = prober
+            .test("r1", jobs, Duration::from_secs(5))
+            .await
+            .expect("few tests");
         let kinds: Vec<_> = answers
             .iter()
             .map(|answer| match answer {
@@ -315,6 +374,9 @@ mod tests {
                 Answer::Testing { .. } => None,
             })
             .collect();
-        assert_eq!(kinds, [Some(FailureKind::Internal), Some(FailureKind::InvalidEndpoint)]);
+        assert_eq!(
+            kinds,
+            [Some(FailureKind::Internal), Some(FailureKind::InvalidEndpoint)]
+        );
     }
 }

@@ -96,8 +96,16 @@ fn unreachable(error: reqwest::Error) -> Error {
 /// layer raises for a database that is not there.
 fn classify(fault: Fault) -> Error {
     let Fault { message, data } = fault;
-    let words = if data.message.is_empty() { message } else { data.message };
-    let words: String = words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect();
+    let words = if data.message.is_empty() {
+        message
+    } else {
+        data.message
+    };
+    let words: String = words
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(WORDS_MAX)
+        .collect();
     match data.name.as_str() {
         "odoo.exceptions.AccessDenied" => Error::AccessDenied,
         "odoo.exceptions.AccessError" => Error::Forbidden(words),
@@ -122,11 +130,15 @@ mod tests {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
             .and(path("/jsonrpc"))
-            .and(body_partial_json(json!({"params": {"service": "object", "args": [1]}})))
+            .and(body_partial_json(
+                json!({"params": {"service": "object", "args": [1]}}),
+            ))
             .respond_with(template)
             .mount(&server)
             .await;
-        let url = Url::parse(&server.uri()).and_then(|url| url.join("/jsonrpc")).expect("an address");
+        let url = Url::parse(&server.uri())
+            .and_then(|url| url.join("/jsonrpc"))
+            .expect("an address");
         call(&Client::new(), &url, "object", "execute_kw", json!([1])).await
     }
 
@@ -140,23 +152,38 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_is_handed_on() {
-        let answer = ResponseTemplate::new(200).set_body_json(json!({"jsonrpc": "2.0", "result": {"applied": [7]}}));
+        let answer =
+            ResponseTemplate::new(200).set_body_json(json!({"jsonrpc": "2.0", "result": {"applied": [7]}}));
         assert_eq!(answered(answer).await.expect("a result"), json!({"applied": [7]}));
     }
 
     #[tokio::test]
     async fn each_exception_of_odoo_is_its_own_error() {
-        let said = |name: &'static str| async move { answered(fault(name, "No.")).await.expect_err("an error") };
-        assert!(matches!(said("odoo.exceptions.AccessDenied").await, Error::AccessDenied));
-        assert!(matches!(said("odoo.exceptions.AccessError").await, Error::Forbidden(words) if words == "No."));
-        assert!(matches!(said("odoo.exceptions.ValidationError").await, Error::Invalid(_)));
-        assert!(matches!(said("odoo.exceptions.MissingError").await, Error::Missing(_)));
+        let said =
+            |name: &'static str| async move { answered(fault(name, "No.")).await.expect_err("an error") };
+        assert!(matches!(
+            said("odoo.exceptions.AccessDenied").await,
+            Error::AccessDenied
+        ));
+        assert!(
+            matches!(said("odoo.exceptions.AccessError").await, Error::Forbidden(words) if words == "No.")
+        );
+        assert!(matches!(
+            said("odoo.exceptions.ValidationError").await,
+            Error::Invalid(_)
+        ));
+        assert!(matches!(
+            said("odoo.exceptions.MissingError").await,
+            Error::Missing(_)
+        ));
         assert!(matches!(said("builtins.ValueError").await, Error::Server(_)));
     }
 
     #[tokio::test]
     async fn a_traceback_is_in_no_error() {
-        let error = answered(fault("builtins.ValueError", "No.")).await.expect_err("an error");
+        let error = answered(fault("builtins.ValueError", "No."))
+            .await
+            .expect_err("an error");
         assert!(!format!("{error} {error:?}").contains("Traceback"));
     }
 
@@ -164,14 +191,22 @@ mod tests {
     async fn a_proxys_page_is_not_odoo() {
         let page = ResponseTemplate::new(200).set_body_string("<html>Sign in</html>");
         assert!(matches!(answered(page).await, Err(Error::NotOdoo(200))));
-        assert!(matches!(answered(ResponseTemplate::new(502)).await, Err(Error::NotOdoo(502))));
+        assert!(matches!(
+            answered(ResponseTemplate::new(502)).await,
+            Err(Error::NotOdoo(502))
+        ));
     }
 
     #[tokio::test]
     async fn nobody_at_the_address_is_unreachable() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = Url::parse("http://127.0.0.1:1/jsonrpc").expect("an address");
-        let error = call(&Client::new(), &url, "object", "execute_kw", json!([])).await.expect_err("an error");
-        assert!(matches!(&error, Error::Unreachable(_)) && error.is_retryable(), "{error:?}");
+        let error = call(&Client::new(), &url, "object", "execute_kw", json!([]))
+            .await
+            .expect_err("an error");
+        assert!(
+            matches!(&error, Error::Unreachable(_)) && error.is_retryable(),
+            "{error:?}"
+        );
     }
 }

@@ -94,7 +94,12 @@ impl Egress {
     /// Resolves, checks each address, and connects to the first that accepts.
     ///
     /// What is checked is what is dialled: the name is not looked up again.
-    pub(crate) async fn dial(&self, host: &Host, port: Port, watch: &Stopwatch) -> Result<TcpStream, Failure> {
+    pub(crate) async fn dial(
+        &self,
+        host: &Host,
+        port: Port,
+        watch: &Stopwatch,
+    ) -> Result<TcpStream, Failure> {
         watch.enter(Phase::Resolve);
         let addresses = resolve(host, port).await?;
         watch.enter(Phase::Connect);
@@ -106,7 +111,10 @@ impl Egress {
             if let Some(rule) = self.policy.denies(address.ip()) {
                 denied = Some(Failure::new(
                     FailureKind::EgressDenied,
-                    format!("The sidecar's egress policy forbids {} (rule: {rule}).", address.ip()),
+                    format!(
+                        "The sidecar's egress policy forbids {} (rule: {rule}).",
+                        address.ip()
+                    ),
                 ));
                 continue;
             }
@@ -136,7 +144,11 @@ async fn resolve(host: &Host, port: Port) -> Result<Vec<SocketAddr>, Failure> {
     match tokio::net::lookup_host((host.to_lookup(), port.get())).await {
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() { Err(no_address(host)) } else { Ok(addresses) }
+            if addresses.is_empty() {
+                Err(no_address(host))
+            } else {
+                Ok(addresses)
+            }
         }
         Err(_) => Err(no_address(host)),
     }
@@ -150,9 +162,10 @@ fn connect_failure(host: &Host, port: Port, error: &io::Error) -> Failure {
     use io::ErrorKind;
     let (kind, said) = match error.kind() {
         ErrorKind::ConnectionRefused => (FailureKind::Refused, "refused the connection"),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            (FailureKind::Unreachable, "cannot be reached: there is no route to it")
-        }
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => (
+            FailureKind::Unreachable,
+            "cannot be reached: there is no route to it",
+        ),
         ErrorKind::TimedOut => (FailureKind::Timeout, "did not accept a connection in time"),
         ErrorKind::ConnectionReset => (FailureKind::Reset, "cut the connection at once"),
         _ => {
@@ -168,8 +181,14 @@ mod tests {
     use super::*;
 
     fn check(address: &str, expected: Option<&str>) {
-        let policy = EgressPolicy { allow_loopback: false };
-        assert_eq!(policy.denies(address.parse().expect("an address")), expected, "{address}");
+        let policy = EgressPolicy {
+            allow_loopback: false,
+        };
+        assert_eq!(
+            policy.denies(address.parse().expect("an address")),
+            expected,
+            "{address}"
+        );
     }
 
     #[test]
@@ -200,6 +219,9 @@ mod tests {
         check("::ffff:127.0.0.1", Some("loopback"));
         let open = EgressPolicy { allow_loopback: true };
         assert_eq!(open.denies(IpAddr::V4(Ipv4Addr::LOCALHOST)), None);
-        assert_eq!(open.denies("169.254.1.1".parse().expect("an address")), Some("link-local"));
+        assert_eq!(
+            open.denies("169.254.1.1".parse().expect("an address")),
+            Some("link-local")
+        );
     }
 }

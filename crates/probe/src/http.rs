@@ -41,8 +41,12 @@ pub async fn probe(
     let status = match (place.scheme, net.tls.config(TlsMode::VerifyFull)) {
         (Scheme::Https, Some(config)) => {
             watch.enter(Phase::Tls);
-            let name = ServerName::try_from(place.host.to_lookup())
-                .map_err(|_| Failure::new(FailureKind::Tls, format!("{authority} has no name that TLS can verify.")))?;
+            let name = ServerName::try_from(place.host.to_lookup()).map_err(|_| {
+                Failure::new(
+                    FailureKind::Tls,
+                    format!("{authority} has no name that TLS can verify."),
+                )
+            })?;
             let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
             let stream = connecting.map_err(|error| broken(&authority, "while agreeing on TLS", &error))?;
             ask(stream, request, &authority, watch).await?
@@ -60,7 +64,9 @@ pub async fn probe(
 
 fn request(place: &HttpTarget, target: &Target) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
     let path = match target.endpoint.kind.family() {
-        Family::Http { health: Some(path), .. } => path,
+        Family::Http {
+            health: Some(path), ..
+        } => path,
         _ => &place.path,
     };
     let host = if place.port == place.scheme.port() {
@@ -132,7 +138,10 @@ fn broken(authority: &str, doing: &str, error: &(dyn StdError + 'static)) -> Fai
 }
 
 fn cut(authority: &str, doing: &str) -> Failure {
-    Failure::new(FailureKind::Reset, format!("{authority} closed the connection {doing}."))
+    Failure::new(
+        FailureKind::Reset,
+        format!("{authority} closed the connection {doing}."),
+    )
 }
 
 fn another_protocol(authority: &str) -> Failure {

@@ -54,8 +54,12 @@ fn timed_out(endpoint: &Endpoint, phase: Phase, allowed: Duration) -> Failure {
     let message = match phase {
         Phase::Resolve => format!("DNS did not answer for {place} within {seconds:.1} s."),
         Phase::Connect => format!("{place} did not accept a connection within {seconds:.1} s."),
-        Phase::Tls => format!("{place} accepted the connection, but TLS did not finish within {seconds:.1} s."),
-        Phase::Login => format!("{place} accepted the connection, but the login did not finish within {seconds:.1} s."),
+        Phase::Tls => {
+            format!("{place} accepted the connection, but TLS did not finish within {seconds:.1} s.")
+        }
+        Phase::Login => {
+            format!("{place} accepted the connection, but the login did not finish within {seconds:.1} s.")
+        }
         Phase::Query => format!("{place} accepted the connection, but did not answer within {seconds:.1} s."),
     };
     Failure::new(FailureKind::Timeout, message)

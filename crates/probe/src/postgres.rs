@@ -63,11 +63,18 @@ pub async fn probe(
         .dbname(place.database.as_deref().unwrap_or(&place.user))
         .application_name("InsightPulse")
         // An empty password is refused by whoever wants one, and not asked for by whoever does not.
-        .password(target.password.as_ref().map_or("", |password| password.expose_secret()));
+        .password(
+            target
+                .password
+                .as_ref()
+                .map_or("", |password| password.expose_secret()),
+        );
     let mut stream = Bounded::new(stream, READ_MAX);
     match net.tls.config(place.tls) {
         Some(tls) if session.server_speaks_tls(&mut stream).await? => {
-            config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+            config
+                .ssl_mode(SslMode::Require)
+                .ssl_negotiation(SslNegotiation::Direct);
             let connect = MakeTlsConnect::<Stream>::make_tls_connect(
                 &mut MakeRustlsConnect::new(tls.as_ref().clone()),
                 &place.host.to_lookup(),
@@ -107,7 +114,11 @@ impl Session<'_> {
             (b'N', TlsMode::Prefer) => Ok(false),
             (b'N', mode) => Err(Failure::new(
                 FailureKind::Tls,
-                format!("{} does not offer TLS, and the TLS mode “{}” demands it.", self.place, mode.as_str()),
+                format!(
+                    "{} does not offer TLS, and the TLS mode “{}” demands it.",
+                    self.place,
+                    mode.as_str()
+                ),
             )),
             // An error in place of an answer comes from a server that is too busy to start a session.
             (b'E', _) => Err(Failure::new(
@@ -181,28 +192,37 @@ impl Session<'_> {
         let user = server_text(&target.user);
         let database = server_text(target.database.as_deref().unwrap_or(&target.user));
         let (kind, what) = match error.code() {
-            code if *code == SqlState::INVALID_PASSWORD && !self.has_password => {
-                (FailureKind::Auth, format!("{place} wants a password for the user “{user}”, and none is stored."))
-            }
-            code if *code == SqlState::INVALID_PASSWORD => {
-                (FailureKind::Auth, format!("{place} refused the password of the user “{user}”."))
-            }
-            code if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                (FailureKind::Forbidden, format!("{place} does not let the user “{user}” in."))
-            }
-            code if *code == SqlState::INVALID_CATALOG_NAME => {
-                (FailureKind::DatabaseMissing, format!("{place} has no database “{database}”."))
-            }
-            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-                (FailureKind::Forbidden, format!("{place} forbids the user “{user}” to use the database “{database}”."))
-            }
-            code if *code == SqlState::TOO_MANY_CONNECTIONS => {
-                (FailureKind::TooManyConnections, format!("{place} has no connection free."))
-            }
+            code if *code == SqlState::INVALID_PASSWORD && !self.has_password => (
+                FailureKind::Auth,
+                format!("{place} wants a password for the user “{user}”, and none is stored."),
+            ),
+            code if *code == SqlState::INVALID_PASSWORD => (
+                FailureKind::Auth,
+                format!("{place} refused the password of the user “{user}”."),
+            ),
+            code if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
+                FailureKind::Forbidden,
+                format!("{place} does not let the user “{user}” in."),
+            ),
+            code if *code == SqlState::INVALID_CATALOG_NAME => (
+                FailureKind::DatabaseMissing,
+                format!("{place} has no database “{database}”."),
+            ),
+            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => (
+                FailureKind::Forbidden,
+                format!("{place} forbids the user “{user}” to use the database “{database}”."),
+            ),
+            code if *code == SqlState::TOO_MANY_CONNECTIONS => (
+                FailureKind::TooManyConnections,
+                format!("{place} has no connection free."),
+            ),
             _ => (FailureKind::Unhealthy, format!("{place} answered with an error.")),
         };
         let said = server_text(error.message());
-        Failure::new(kind, format!("{what} The server said: “{said}” ({}).", error.code().code()))
+        Failure::new(
+            kind,
+            format!("{what} The server said: “{said}” ({}).", error.code().code()),
+        )
     }
 
     fn cut(&self) -> Failure {
@@ -211,7 +231,10 @@ impl Session<'_> {
             Phase::Login => "during the login",
             _ => "before it answered",
         };
-        Failure::new(FailureKind::Reset, format!("{} closed the connection {doing}.", self.place))
+        Failure::new(
+            FailureKind::Reset,
+            format!("{} closed the connection {doing}.", self.place),
+        )
     }
 
     fn another_protocol(&self) -> Failure {
@@ -264,7 +287,12 @@ fn read(answer: &[SimpleQueryMessage]) -> Option<Evidence> {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     })?;
-    let number = |column| row.try_get(column).ok().flatten().and_then(|text: &str| text.parse().ok());
+    let number = |column| {
+        row.try_get(column)
+            .ok()
+            .flatten()
+            .and_then(|text: &str| text.parse().ok())
+    };
     Some(Evidence {
         server_version: Some(server_text(row.try_get(0).ok().flatten()?)),
         max_connections: number(1),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use insightpulse_domain::{Failure, FailureKind, TlsMode};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
@@ -53,7 +55,10 @@ impl Tls {
 }
 
 fn unusable(error: rustls::Error) -> Failure {
-    Failure::new(FailureKind::Internal, format!("TLS cannot be used on this machine: {error}."))
+    Failure::new(
+        FailureKind::Internal,
+        format!("TLS cannot be used on this machine: {error}."),
+    )
 }
 
 /// What a failed handshake means, where TLS is to blame; `None` where the
@@ -62,9 +67,10 @@ pub fn handshake_failure(place: &str, error: &(dyn StdError + 'static)) -> Optio
     use rustls::Error;
     let error = find::<Error>(error)?;
     let failure = match error {
-        Error::InvalidCertificate(certificate) => {
-            Failure::new(FailureKind::Certificate, format!("The certificate of {place} {}.", said(certificate)))
-        }
+        Error::InvalidCertificate(certificate) => Failure::new(
+            FailureKind::Certificate,
+            format!("The certificate of {place} {}.", said(certificate)),
+        ),
         Error::InvalidMessage(_) => Failure::new(
             FailureKind::NotThisProtocol,
             format!("{place} answers, but not in TLS."),
@@ -118,7 +124,10 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         // The name is checked last: an error about it means that all else is right.
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match self
+            .0
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -3,7 +3,11 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// RFC 3986, section 2.3: what stands for itself everywhere in a URI.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One part of a URI: a user name, a database, a parameter's value.
 pub fn uri_part(text: &str) -> String {
@@ -58,12 +62,18 @@ pub fn compose_entry(name: &str, value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+?&=".contains(c);
     let entry = format!("{name}={value}");
     // A plain scalar must not end in `:`, which would begin a mapping.
-    if entry.chars().all(plain) && !entry.ends_with(':') { entry } else { compose_scalar(&entry) }
+    if entry.chars().all(plain) && !entry.ends_with(':') {
+        entry
+    } else {
+        compose_scalar(&entry)
+    }
 }
 
 /// A comment's text: one line.
 pub fn comment(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -91,7 +91,9 @@ pub fn combined(format: Format, endpoints: &[Endpoint]) -> Document {
         },
         Format::Env => {
             let blocks: Vec<_> = named
-                .map(|(prefix, endpoint)| format!("# {}\n{}", comment(&endpoint.name), env_lines(&prefix, endpoint)))
+                .map(|(prefix, endpoint)| {
+                    format!("# {}\n{}", comment(&endpoint.name), env_lines(&prefix, endpoint))
+                })
                 .collect();
             Document {
                 filename: "connections.env".into(),
@@ -100,7 +102,9 @@ pub fn combined(format: Format, endpoints: &[Endpoint]) -> Document {
             }
         }
         Format::Compose => {
-            let variables: Vec<_> = named.map(|(prefix, endpoint)| (format!("{prefix}_URL"), endpoint)).collect();
+            let variables: Vec<_> = named
+                .map(|(prefix, endpoint)| (format!("{prefix}_URL"), endpoint))
+                .collect();
             Document {
                 filename: "connections.compose.yaml".into(),
                 mimetype: "application/yaml",
@@ -201,7 +205,12 @@ mod tests {
     }
 
     fn supabase() -> Endpoint {
-        endpoint("Supabase Production", Kind::Supabase, "db.spdtwktxdalcfigzeqrz.supabase.co", Some("postgres"))
+        endpoint(
+            "Supabase Production",
+            Kind::Supabase,
+            "db.spdtwktxdalcfigzeqrz.supabase.co",
+            Some("postgres"),
+        )
     }
 
     fn check(format: Format, endpoint: &Endpoint, expected: Expect) {
@@ -213,7 +222,9 @@ mod tests {
         check(
             Format::Uri,
             &supabase(),
-            expect!["postgresql://postgres:[YOUR-PASSWORD]@db.spdtwktxdalcfigzeqrz.supabase.co:5432/postgres"],
+            expect![
+                "postgresql://postgres:[YOUR-PASSWORD]@db.spdtwktxdalcfigzeqrz.supabase.co:5432/postgres"
+            ],
         );
         check(
             Format::Env,
@@ -276,6 +287,9 @@ mod tests {
     #[test]
     fn an_unknown_format_lists_the_known() {
         let error = "docx".parse::<Format>().expect_err("no such format");
-        assert_eq!(error.to_string(), "“docx” is no format here; there are: uri, env, compose");
+        assert_eq!(
+            error.to_string(),
+            "“docx” is no format here; there are: uri, env, compose"
+        );
     }
 }

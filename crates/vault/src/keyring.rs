@@ -81,7 +81,9 @@ impl Keyring {
         let mut keys = BTreeMap::new();
         for (id, encoded) in &text.keys {
             let id: KeyId = id.parse()?;
-            let bytes = STANDARD.decode(encoded.expose_secret().trim()).map(Zeroizing::new);
+            let bytes = STANDARD
+                .decode(encoded.expose_secret().trim())
+                .map(Zeroizing::new);
             let key = bytes
                 .ok()
                 .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
@@ -209,9 +211,14 @@ mod tests {
         assert!(refused(&format!("primary = \"k-1\"\nkeys = \"{key}\"")).contains("not TOML"));
         assert!(refused(&format!("primary = \"k-2\"\n[keys]\nk-1 = \"{key}\"")).contains("k-2 is not among"));
         let short = refused("primary = \"k-1\"\n[keys]\nk-1 = \"c2hvcnQ=\"");
-        assert!(short.contains("k-1 is not 32 bytes") && !short.contains("c2hv"), "{short}");
+        assert!(
+            short.contains("k-1 is not 32 bytes") && !short.contains("c2hv"),
+            "{short}"
+        );
         assert!(refused("primary = \"K 1\"\n[keys]").contains("not a key's name"));
-        assert!(refused(&format!("primary = \"k-1\"\nextra = 1\n[keys]\nk-1 = \"{key}\"")).contains("not TOML"));
+        assert!(
+            refused(&format!("primary = \"k-1\"\nextra = 1\n[keys]\nk-1 = \"{key}\"")).contains("not TOML")
+        );
     }
 
     #[test]

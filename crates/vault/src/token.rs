@@ -74,8 +74,13 @@ impl Keyring {
 
     /// Opens with the key that the token names, for exactly its binding.
     pub fn open(&self, token: &SealedToken, binding: &Binding) -> Result<SecretString, OpenError> {
-        let key = self.key(&token.key).ok_or_else(|| OpenError::UnknownKey(token.key.clone()))?;
-        let (nonce, ciphertext) = token.sealed.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Malformed)?;
+        let key = self
+            .key(&token.key)
+            .ok_or_else(|| OpenError::UnknownKey(token.key.clone()))?;
+        let (nonce, ciphertext) = token
+            .sealed
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(OpenError::Malformed)?;
         let payload = Payload {
             msg: ciphertext,
             aad: &binding.associated_data(VERSION, token.key.as_str()),
@@ -91,7 +96,12 @@ impl Keyring {
 
 impl fmt::Display for SealedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{VERSION}.{}.{}", self.key, URL_SAFE_NO_PAD.encode(&self.sealed))
+        write!(
+            f,
+            "{VERSION}.{}.{}",
+            self.key,
+            URL_SAFE_NO_PAD.encode(&self.sealed)
+        )
     }
 }
 
@@ -164,25 +174,51 @@ mod tests {
     #[test]
     fn a_secret_opens_for_its_binding_and_for_no_other() {
         let keyring = keyring();
-        let token = keyring.seal(&"pässwörd".into(), &binding()).expect("sealed").to_string();
+        let token = keyring
+            .seal(&"pässwörd".into(), &binding())
+            .expect("sealed")
+            .to_string();
         assert_eq!(open(&keyring, &token, &binding()).as_deref(), Ok("pässwörd"));
         let others = [
-            Binding { database: Uuid::from_u128(9), ..binding() },
-            Binding { record: Uuid::from_u128(9), ..binding() },
-            Binding { field: Field::ApiKey, ..binding() },
-            Binding { destination: destination("evil.example.com"), ..binding() },
+            Binding {
+                database: Uuid::from_u128(9),
+                ..binding()
+            },
+            Binding {
+                record: Uuid::from_u128(9),
+                ..binding()
+            },
+            Binding {
+                field: Field::ApiKey,
+                ..binding()
+            },
+            Binding {
+                destination: destination("evil.example.com"),
+                ..binding()
+            },
             // Database and record exchanged: their bytes in a row are not the same either.
-            Binding { database: binding().record, record: binding().database, ..binding() },
+            Binding {
+                database: binding().record,
+                record: binding().database,
+                ..binding()
+            },
         ];
         for other in others {
-            assert_eq!(open(&keyring, &token, &other), Err(OpenError::Refused), "{other:?}");
+            assert_eq!(
+                open(&keyring, &token, &other),
+                Err(OpenError::Refused),
+                "{other:?}"
+            );
         }
     }
 
     #[test]
     fn every_single_bit_change_of_a_token_is_refused() {
         let keyring = keyring();
-        let token = keyring.seal(&"secret".into(), &binding()).expect("sealed").to_string();
+        let token = keyring
+            .seal(&"secret".into(), &binding())
+            .expect("sealed")
+            .to_string();
         for index in 0..token.len() {
             for bit in 0..8 {
                 let mut bytes = token.clone().into_bytes();
@@ -197,9 +233,15 @@ mod tests {
     #[test]
     fn an_older_key_goes_on_opening() {
         let mut keyring = keyring();
-        let old = keyring.seal(&"secret".into(), &binding()).expect("sealed").to_string();
+        let old = keyring
+            .seal(&"secret".into(), &binding())
+            .expect("sealed")
+            .to_string();
         keyring.add_primary().expect("random numbers");
-        let new = keyring.seal(&"secret".into(), &binding()).expect("sealed").to_string();
+        let new = keyring
+            .seal(&"secret".into(), &binding())
+            .expect("sealed")
+            .to_string();
         assert_eq!(open(&keyring, &old, &binding()).as_deref(), Ok("secret"));
         assert_ne!(old.split('.').nth(1), new.split('.').nth(1));
     }
@@ -207,7 +249,10 @@ mod tests {
     #[test]
     fn a_key_that_is_not_there_is_named() {
         let other = keyring();
-        let token = other.seal(&"secret".into(), &binding()).expect("sealed").to_string();
+        let token = other
+            .seal(&"secret".into(), &binding())
+            .expect("sealed")
+            .to_string();
         assert_eq!(
             open(&keyring(), &token, &binding()),
             Err(OpenError::UnknownKey(other.primary().clone()))
@@ -217,14 +262,22 @@ mod tests {
     #[test]
     fn the_same_secret_is_sealed_differently_each_time() {
         let keyring = keyring();
-        let seal = || keyring.seal(&"secret".into(), &binding()).expect("sealed").to_string();
+        let seal = || {
+            keyring
+                .seal(&"secret".into(), &binding())
+                .expect("sealed")
+                .to_string()
+        };
         assert_ne!(seal(), seal());
     }
 
     #[test]
     fn a_secret_that_is_too_long_is_refused() {
         let long = SecretString::from("x".repeat(SECRET_MAX + 1));
-        assert!(matches!(keyring().seal(&long, &binding()), Err(SealError::TooLong)));
+        assert!(matches!(
+            keyring().seal(&long, &binding()),
+            Err(SealError::TooLong)
+        ));
     }
 
     proptest! {

@@ -1,0 +1,41 @@
+//! The verbs: one file each.
+
+mod keys;
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::settings::RawSettings;
+
+/// Probes connections, seals their secrets, and tells Odoo how they are.
+#[derive(Parser)]
+#[command(name = "insightpulse", version)]
+pub struct Cli {
+    /// A TOML file; environment variables INSIGHTPULSE_… go before it.
+    #[arg(long, global = true, env = "INSIGHTPULSE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answers Odoo, probes, and writes results back, until it is stopped
+    Serve,
+    /// The keys that seal secrets
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+impl Cli {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let settings = RawSettings::read(self.config.as_deref())?;
+        match self.command {
+            Command::Serve => serve::run(settings).await,
+            Command::Keys(command) => keys::run(command, settings),
+        }
+    }
+}

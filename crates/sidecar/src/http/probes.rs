@@ -1,0 +1,106 @@
+//! `POST /v1/probes`: tests endpoints, and answers within the caller's wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{Data, Json};
+use insightpulse_domain::{Destination, Endpoint, Failure, FailureKind, Outcome, RawEndpoint};
+use insightpulse_monitor::{Answer, Job};
+use insightpulse_probe::Target;
+use insightpulse_vault::{Binding, Field, Keyring, OpenError};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Api, Problem, require_few};
+
+#[derive(Deserialize)]
+pub struct Request {
+    database: Uuid,
+    /// The same when Odoo runs the same request again.
+    request: String,
+    wait_ms: u64,
+    endpoints: Vec<RawEndpoint>,
+}
+
+#[derive(Serialize)]
+pub struct Response {
+    /// In the order of the endpoints.
+    results: Vec<Tested>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+enum Tested {
+    Done(Box<Outcome>),
+    Testing { id: i64, probe: Uuid },
+}
+
+/// Whatever is asked for, a caller is not kept longer.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+pub async fn probes(api: Data<Api>, request: Json<Request>) -> Result<Json<Response>, Problem> {
+    let Request {
+        database,
+        request,
+        wait_ms,
+        endpoints,
+    } = request.into_inner();
+    api.require_database(database)?;
+    require_few(endpoints.len())?;
+    if request.is_empty() || request.len() > 100 {
+        return Err(Problem::malformed_body("`request` has 1 to 100 characters."));
+    }
+    let jobs = endpoints
+        .into_iter()
+        .map(|raw| job(database, Arc::clone(&api.keyring), raw))
+        .collect();
+    let wait = Duration::from_millis(wait_ms).min(WAIT_MAX);
+    let answers = api
+        .prober
+        .test(&request, jobs, wait)
+        .await
+        .map_err(|_| Problem::too_many_tests())?;
+    let results = answers
+        .into_iter()
+        .map(|answer| match answer {
+            Answer::Done(outcome) => Tested::Done(Box::new(Arc::unwrap_or_clone(outcome))),
+            Answer::Testing { id, probe } => Tested::Testing { id, probe },
+        })
+        .collect();
+    Ok(Json(Response { results }))
+}
+
+fn job(database: Uuid, keyring: Arc<Keyring>, raw: RawEndpoint) -> Job {
+    Job {
+        id: raw.id,
+        record: raw.record,
+        revision: raw.revision,
+        name: raw.name.clone(),
+        open: Box::new(move || open(database, &keyring, &raw)),
+    }
+}
+
+/// Reads the endpoint and opens its secrets.
+fn open(database: Uuid, keyring: &Keyring, raw: &RawEndpoint) -> Result<Target, Failure> {
+    let endpoint = Endpoint::parse(raw)
+        .map_err(|invalid| Failure::new(FailureKind::InvalidEndpoint, invalid.to_string()))?;
+    let open = |field, token: &Option<String>| -> Result<Option<SecretString>, Failure> {
+        let Some(token) = token else { return Ok(None) };
+        let binding = Binding {
+            database,
+            record: raw.record,
+            field,
+            destination: Destination::of(raw),
+        };
+        let opened = token.parse().and_then(|token| keyring.open(&token, &binding));
+        opened
+            .map(Some)
+            .map_err(|error: OpenError| Failure::new(FailureKind::SecretUnreadable, error.to_string()))
+    };
+    Ok(Target {
+        endpoint,
+        password: open(Field::Password, &raw.password)?,
+        api_key: open(Field::ApiKey, &raw.api_key)?,
+    })
+}

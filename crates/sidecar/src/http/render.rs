@@ -1,0 +1,93 @@
+//! `POST /v1/render`: configuration text, with placeholders for secrets.
+
+use actix_web::web::{Data, Json};
+use insightpulse_domain::{Endpoint, RawEndpoint};
+use insightpulse_render::{Document, Format, combined, single};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Api, Problem, require_few};
+
+#[derive(Deserialize)]
+pub struct Request {
+    database: Uuid,
+    format: String,
+    /// One document for all endpoints, in place of one for each.
+    #[serde(default)]
+    combine: bool,
+    endpoints: Vec<RawEndpoint>,
+}
+
+#[derive(Serialize)]
+pub struct Response {
+    documents: Vec<Rendered>,
+}
+
+#[derive(Serialize)]
+struct Rendered {
+    /// `None` for a document of all endpoints.
+    id: Option<i64>,
+    filename: String,
+    mimetype: &'static str,
+    content: String,
+    /// Why there is no content: what the endpoint lacks.
+    error: Option<String>,
+}
+
+pub async fn render(api: Data<Api>, request: Json<Request>) -> Result<Json<Response>, Problem> {
+    let Request {
+        database,
+        format,
+        combine,
+        endpoints,
+    } = request.into_inner();
+    api.require_database(database)?;
+    require_few(endpoints.len())?;
+    let format: Format = format
+        .parse()
+        .map_err(|error| Problem::unknown_format(format!("{error}.")))?;
+    let documents = if combine {
+        vec![all(format, &endpoints)?]
+    } else {
+        endpoints.iter().map(|raw| each(format, raw)).collect()
+    };
+    Ok(Json(Response { documents }))
+}
+
+/// An endpoint that is not complete does not spoil the others' documents.
+fn each(format: Format, raw: &RawEndpoint) -> Rendered {
+    match Endpoint::parse(raw) {
+        Ok(endpoint) => Rendered::new(Some(raw.id), single(format, &endpoint)),
+        Err(invalid) => Rendered {
+            id: Some(raw.id),
+            filename: String::new(),
+            mimetype: "text/plain",
+            content: String::new(),
+            error: Some(invalid.to_string()),
+        },
+    }
+}
+
+fn all(format: Format, endpoints: &[RawEndpoint]) -> Result<Rendered, Problem> {
+    let parse = |raw: &RawEndpoint| {
+        Endpoint::parse(raw).map_err(|invalid| Problem::invalid_endpoint(format!("{}: {invalid}", raw.name)))
+    };
+    let mut parsed = endpoints.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let document = match parsed.as_slice() {
+        [_] => single(format, &parsed.remove(0)),
+        _ => combined(format, &parsed),
+    };
+    Ok(Rendered::new(None, document))
+}
+
+impl Rendered {
+    fn new(id: Option<i64>, document: Document) -> Self {
+        Self {
+            id,
+            filename: document.filename,
+            mimetype: document.mimetype,
+            content: document.content,
+            error: None,
+        }
+    }
+}

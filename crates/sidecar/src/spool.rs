@@ -1,0 +1,118 @@
+//! Results that could not be written back before a stop, kept for the next start.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use insightpulse_domain::Outcome;
+use insightpulse_monitor::Outbox;
+use tracing::{error, info, warn};
+
+use crate::private_file;
+
+pub struct Spool(PathBuf);
+
+impl Spool {
+    pub fn new(state_dir: &std::path::Path) -> Self {
+        Self(state_dir.join("outbox.json"))
+    }
+
+    /// Takes in what an earlier process left. A spool that cannot be read is
+    /// no reason not to start: a test that is run again measures anew.
+    pub fn restore(&self, outbox: &Outbox) {
+        match self.read() {
+            Ok(outcomes) => {
+                let results = outcomes.len();
+                outcomes.into_iter().for_each(|outcome| outbox.put(outcome));
+                if results > 0 {
+                    info!(
+                        results,
+                        "Took up results that were not written back before the last stop"
+                    );
+                }
+            }
+            Err(error) => warn!(
+                error = format!("{error:#}"),
+                "The results of before the last stop are lost"
+            ),
+        }
+    }
+
+    /// Leaves the outbox for the next process, or says how much is lost.
+    pub fn save(&self, outbox: &Outbox) {
+        let left = outbox.peek(usize::MAX);
+        if left.is_empty() {
+            return;
+        }
+        let saved = serde_json::to_vec(&left)
+            .context("encode results")
+            .and_then(|bytes| private_file::write(&self.0, &bytes));
+        match saved {
+            Ok(()) => info!(
+                results = left.len(),
+                "Kept results for the next start, since Odoo was away"
+            ),
+            Err(error) => error!(
+                results = left.len(),
+                error = format!("{error:#}"),
+                "Results are lost that Odoo has not taken; test those connections again"
+            ),
+        }
+    }
+
+    fn read(&self) -> anyhow::Result<Vec<Outcome>> {
+        let bytes = match fs::read(&self.0) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("read {}", self.0.display())),
+        };
+        fs::remove_file(&self.0).with_context(|| format!("remove {}", self.0.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("read {}", self.0.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insightpulse_domain::{Evidence, Phases};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn outcome() -> Outcome {
+        let phases = Phases {
+            connect_ms: Some(0.25),
+            ..Phases::default()
+        };
+        let identity = (7, Uuid::from_u128(7), 3);
+        Outcome::new(
+            identity,
+            Uuid::now_v7(),
+            Ok(Evidence::default()),
+            phases,
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn what_is_left_over_is_there_once_at_the_next_start() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = Spool::new(directory.path());
+        let (before, after, later) = (Outbox::default(), Outbox::default(), Outbox::default());
+        before.put(outcome());
+        spool.save(&before);
+        spool.restore(&after);
+        assert_eq!(after.peek(9), before.peek(9));
+        spool.restore(&later);
+        assert!(later.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_spool_does_not_keep_the_service_from_starting() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("outbox.json"), "{half").expect("written");
+        let outbox = Outbox::default();
+        Spool::new(directory.path()).restore(&outbox);
+        assert!(outbox.is_empty());
+    }
+}
