@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use insightpulse_domain::{Endpoint, HttpTarget, PostgresTarget, Service, TlsMode, env_prefixes, slug};
+use insightpulse_domain::{
+    Endpoint, HttpTarget, Invalid, PostgresTarget, Service, TlsMode, env_prefixes, slug,
+};
 
 use crate::encode::{comment, compose_entry, dotenv, uri_part};
 
@@ -20,6 +22,13 @@ pub enum Format {
     Env,
     /// The environment of a service in a Compose file.
     Compose,
+}
+
+/// An endpoint as far as it could be read, with the name that its record has anyway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub endpoint: Result<Endpoint, Invalid>,
 }
 
 /// A text with what a browser needs to save it.
@@ -74,44 +83,50 @@ pub fn single(format: Format, endpoint: &Endpoint) -> Document {
         Format::Compose => Document {
             filename: format!("{name}.compose.yaml"),
             mimetype: "application/yaml",
-            content: compose(&[(single_variable(endpoint), endpoint)]),
+            content: COMPOSE_HEAD.to_owned() + &compose_line(&single_variable(endpoint), endpoint),
         },
     }
 }
 
-/// One document for all.
-pub fn combined(format: Format, endpoints: &[Endpoint]) -> Document {
-    let prefixes = env_prefixes(endpoints.iter().map(|endpoint| endpoint.name.as_str()));
-    let named = prefixes.into_iter().zip(endpoints);
+/// One document for all. An endpoint that cannot be read is a comment in it,
+/// so that one unfinished record does not cost the others their file.
+pub fn combined(format: Format, endpoints: &[Named]) -> Document {
+    let prefixes = env_prefixes(endpoints.iter().map(|named| named.name.as_str()));
+    let entries: Vec<_> = prefixes.iter().map(String::as_str).zip(endpoints).collect();
     match format {
         Format::Uri => Document {
             filename: "connections.txt".into(),
             mimetype: "text/plain",
-            content: endpoints.iter().map(|endpoint| uri(endpoint) + "\n").collect(),
+            content: each(&entries, |_, endpoint| uri(endpoint) + "\n").concat(),
         },
-        Format::Env => {
-            let blocks: Vec<_> = named
-                .map(|(prefix, endpoint)| {
-                    format!("# {}\n{}", comment(&endpoint.name), env_lines(&prefix, endpoint))
+        Format::Env => Document {
+            filename: "connections.env".into(),
+            mimetype: "text/plain",
+            content: each(&entries, |prefix, endpoint| {
+                format!("# {}\n{}", comment(&endpoint.name), env_lines(prefix, endpoint))
+            })
+            .join("\n"),
+        },
+        Format::Compose => Document {
+            filename: "connections.compose.yaml".into(),
+            mimetype: "application/yaml",
+            content: COMPOSE_HEAD.to_owned()
+                + &each(&entries, |prefix, endpoint| {
+                    compose_line(&format!("{prefix}_URL"), endpoint)
                 })
-                .collect();
-            Document {
-                filename: "connections.env".into(),
-                mimetype: "text/plain",
-                content: blocks.join("\n"),
-            }
-        }
-        Format::Compose => {
-            let variables: Vec<_> = named
-                .map(|(prefix, endpoint)| (format!("{prefix}_URL"), endpoint))
-                .collect();
-            Document {
-                filename: "connections.compose.yaml".into(),
-                mimetype: "application/yaml",
-                content: compose(&variables),
-            }
-        }
+                .concat(),
+        },
     }
+}
+
+fn each(entries: &[(&str, &Named)], write: impl Fn(&str, &Endpoint) -> String) -> Vec<String> {
+    entries
+        .iter()
+        .map(|(prefix, named)| match &named.endpoint {
+            Ok(endpoint) => write(prefix, endpoint),
+            Err(invalid) => format!("# {}: left out. {invalid}\n", comment(&named.name)),
+        })
+        .collect()
 }
 
 fn uri(endpoint: &Endpoint) -> String {
@@ -158,12 +173,10 @@ fn env_lines(prefix: &str, endpoint: &Endpoint) -> String {
     lines
 }
 
-fn compose(variables: &[(String, &Endpoint)]) -> String {
-    let mut text = String::from("services:\n  app:\n    environment:\n");
-    for (name, endpoint) in variables {
-        writeln!(text, "      - {}", compose_entry(name, &uri(endpoint))).expect("a String takes everything");
-    }
-    text
+const COMPOSE_HEAD: &str = "services:\n  app:\n    environment:\n";
+
+fn compose_line(variable: &str, endpoint: &Endpoint) -> String {
+    format!("      - {}\n", compose_entry(variable, &uri(endpoint)))
 }
 
 /// As the seed: a database is the application's `DATABASE_URL`.
@@ -269,7 +282,11 @@ mod tests {
             &hostile,
             expect!["postgresql://o%27ne%20%24two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres"],
         );
-        let all = combined(Format::Env, &[hostile.clone(), hostile]);
+        let named = Named {
+            name: hostile.name.clone(),
+            endpoint: Ok(hostile),
+        };
+        let all = combined(Format::Env, &[named.clone(), named]);
         expect![[r#"
             # a EVIL=1
             A_EVIL_1_URL=postgresql://o%27ne%20%24two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres
@@ -282,6 +299,48 @@ mod tests {
             A_EVIL_1_2_PASSWORD=[YOUR-PASSWORD]
         "#]]
         .assert_eq(&all.content);
+    }
+
+    #[test]
+    fn an_unfinished_endpoint_is_a_comment_among_the_others() {
+        let endpoints = [
+            Named {
+                name: "New\nX=1".into(),
+                endpoint: Err(Invalid::MissingHost),
+            },
+            Named {
+                name: "Portal".into(),
+                endpoint: Ok(endpoint("Portal", Kind::Api, "https://portal.example", None)),
+            },
+        ];
+        let check = |format, expected: Expect| expected.assert_eq(&combined(format, &endpoints).content);
+        check(
+            Format::Uri,
+            expect![[r#"
+                # New X=1: left out. The server is missing.
+                https://portal.example
+            "#]],
+        );
+        check(
+            Format::Env,
+            expect![[r#"
+                # New X=1: left out. The server is missing.
+
+                # Portal
+                PORTAL_URL=https://portal.example
+                PORTAL_API_KEY=[YOUR-API-KEY]
+            "#]],
+        );
+        check(
+            Format::Compose,
+            expect![[r#"
+                services:
+                  app:
+                    environment:
+                # New X=1: left out. The server is missing.
+                      - PORTAL_URL=https://portal.example
+            "#]],
+        );
     }
 
     #[test]

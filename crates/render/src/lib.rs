@@ -3,4 +3,4 @@
 mod encode;
 mod format;
 
-pub use format::{Document, Format, UnknownFormat, combined, single};
+pub use format::{Document, Format, Named, UnknownFormat, combined, single};

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Json};
 use insightpulse_domain::{Endpoint, RawEndpoint};
-use insightpulse_render::{Document, Format, combined, single};
+use insightpulse_render::{Document, Format, Named, combined, single};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ pub async fn render(api: Data<Api>, request: Json<Request>) -> Result<Json<Respo
         .parse()
         .map_err(|error| Problem::unknown_format(format!("{error}.")))?;
     let documents = if combine {
-        vec![all(format, &endpoints)?]
+        vec![all(format, endpoints)?]
     } else {
         endpoints.iter().map(|raw| each(format, raw)).collect()
     };
@@ -68,14 +68,31 @@ fn each(format: Format, raw: &RawEndpoint) -> Rendered {
     }
 }
 
-fn all(format: Format, endpoints: &[RawEndpoint]) -> Result<Rendered, Problem> {
-    let parse = |raw: &RawEndpoint| {
-        Endpoint::parse(raw).map_err(|invalid| Problem::invalid_endpoint(format!("{}: {invalid}", raw.name)))
-    };
-    let mut parsed = endpoints.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let document = match parsed.as_slice() {
-        [_] => single(format, &parsed.remove(0)),
-        _ => combined(format, &parsed),
+/// A document of one endpoint is that endpoint's own, and needs it whole.
+fn all(format: Format, endpoints: Vec<RawEndpoint>) -> Result<Rendered, Problem> {
+    let named: Vec<_> = endpoints
+        .into_iter()
+        .map(|raw| Named {
+            endpoint: Endpoint::parse(&raw),
+            name: raw.name,
+        })
+        .collect();
+    let document = match named.as_slice() {
+        [
+            Named {
+                endpoint: Ok(endpoint),
+                ..
+            },
+        ] => single(format, endpoint),
+        [
+            Named {
+                endpoint: Err(invalid),
+                name,
+            },
+        ] => {
+            return Err(Problem::invalid_endpoint(format!("{name}: {invalid}")));
+        }
+        several => combined(format, several),
     };
     Ok(Rendered::new(None, document))
 }
