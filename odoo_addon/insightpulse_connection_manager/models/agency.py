@@ -1,0 +1,16 @@
+from odoo import fields, models
+
+
+class Agency(models.Model):
+    _name = "insightpulse.agency"
+    _description = "Agency"
+    _order = "code, id"
+    _rec_names_search = ["code", "name"]
+    _rec_name = "code"
+
+    code = fields.Char(required=True)
+    name = fields.Char(required=True)
+    company_id = fields.Many2one("res.company", ondelete="cascade")
+    active = fields.Boolean(default=True)
+
+    _code_uniq = models.Constraint("UNIQUE (code)", "Another agency has this code already.")

@@ -1,0 +1,141 @@
+"""Reads the outcomes that the sidecar reports, strictly: what does not fit is refused, what is long is cut."""
+
+import math
+import re
+from datetime import datetime, timezone
+from uuid import UUID
+
+STATUSES = ("success", "degraded", "failed")
+OUTCOMES_MAX = 10_000
+MILLISECONDS_MAX = 3_600_000
+CONNECTIONS_MAX = 2_147_483_647
+TEXT_LENGTHS = {
+    "server_version": 128,
+    "failure_kind": 64,
+    "failure_message": 2_000,
+    "failure_advice": 2_000,
+}
+PHASES_MAX = 16
+PHASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+FAILURE_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+SECOND_FRACTION = re.compile(r"\.\d+")
+
+
+class OutcomeInvalid(ValueError):
+    """An outcome that no sidecar of this version sends. Names the key, never the value."""
+
+
+def read_outcomes(results):
+    """Return the newest outcome of each endpoint, as values of the endpoint's columns.
+
+    :raise OutcomeInvalid: when one of them does not fit
+    """
+    if not isinstance(results, list):
+        raise OutcomeInvalid("results")
+    if len(results) > OUTCOMES_MAX:
+        raise OutcomeInvalid("results: too many")
+    newest = {}
+    for index, result in enumerate(results):
+        try:
+            outcome = _read_outcome(result)
+        except OutcomeInvalid as error:
+            raise OutcomeInvalid(f"results[{index}].{error}") from None
+        known = newest.get(outcome["id"])
+        if known is None or known["last_probe_id"] < outcome["last_probe_id"]:
+            newest[outcome["id"]] = outcome
+    return list(newest.values())
+
+
+def _read_outcome(result):
+    if not isinstance(result, dict):
+        raise OutcomeInvalid("not an object")
+    status = result.get("status")
+    if status not in STATUSES:
+        raise OutcomeInvalid("status")
+    if status == "failed" and not result.get("failure_kind"):
+        raise OutcomeInvalid("failure_kind")
+    return {
+        "id": _integer(result, "id", 1, CONNECTIONS_MAX),
+        "uuid": _uuid(result, "record"),
+        "revision": _integer(result, "revision", 0, CONNECTIONS_MAX),
+        "last_probe_id": _uuid(result, "probe"),
+        "status": status,
+        "latency_ms": _milliseconds(result.get("latency_ms"), "latency_ms"),
+        "phases": _phases(result.get("phases")),
+        "server_version": _text(result, "server_version"),
+        "active_connections": _integer(result, "active_connections", 0, CONNECTIONS_MAX, optional=True),
+        "max_connections": _integer(result, "max_connections", 0, CONNECTIONS_MAX, optional=True),
+        "failure_kind": _failure_kind(result),
+        "failure_message": _text(result, "failure_message"),
+        "failure_advice": _text(result, "failure_advice"),
+        "last_checked_at": _timestamp(result, "checked_at"),
+    }
+
+
+def _integer(result, key, least, most, optional=False):
+    value = result.get(key)
+    if value is None and optional:
+        return None
+    if type(value) is not int or not least <= value <= most:
+        raise OutcomeInvalid(key)
+    return value
+
+
+def _milliseconds(value, key):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise OutcomeInvalid(key)
+    if not math.isfinite(value) or not 0 <= value <= MILLISECONDS_MAX:
+        raise OutcomeInvalid(key)
+    return round(float(value), 3)
+
+
+def _phases(phases):
+    if not phases:
+        return None
+    if not isinstance(phases, dict) or len(phases) > PHASES_MAX:
+        raise OutcomeInvalid("phases")
+    if not all(isinstance(name, str) and PHASE_NAME.match(name) for name in phases):
+        raise OutcomeInvalid("phases")
+    measured = {name: _milliseconds(value, f"phases.{name}") for name, value in phases.items()}
+    return {name: value for name, value in measured.items() if value is not None} or None
+
+
+def _failure_kind(result):
+    kind = _text(result, "failure_kind")
+    if kind is not None and not FAILURE_KIND.match(kind):
+        raise OutcomeInvalid("failure_kind")
+    return kind
+
+
+def _text(result, key):
+    value = result.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise OutcomeInvalid(key)
+    return UNPRINTABLE.sub("", value)[: TEXT_LENGTHS[key]] or None
+
+
+def _uuid(result, key):
+    try:
+        return str(UUID(result[key]))
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise OutcomeInvalid(key) from None
+
+
+def _timestamp(result, key):
+    """Return a naive UTC timestamp in whole seconds, as Odoo stores them."""
+    value = result.get(key)
+    if not isinstance(value, str) or len(value) > 40:
+        raise OutcomeInvalid(key)
+    try:
+        moment = datetime.fromisoformat(SECOND_FRACTION.sub("", value).replace("Z", "+00:00"))
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise OutcomeInvalid(key) from None
+    if not 2000 <= moment.year <= 9999:
+        raise OutcomeInvalid(key)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,2 @@
+from . import sidecar_credentials
+from . import sidecar_setup
