@@ -113,6 +113,8 @@ pub enum Invalid {
     Host(String),
     #[error("The server is written as a URL; this kind wants a host name alone, such as db.example.com.")]
     UrlForHost,
+    #[error("The server is written with a port; {0} belongs in the port's own field.")]
+    PortInHost(u16),
     #[error("“{0}” is not an address such as https://api.example.com/v1.")]
     Url(String),
     #[error("The scheme “{0}” is not allowed; http and https are.")]
@@ -123,8 +125,8 @@ pub enum Invalid {
     Port(i64),
     #[error("The user name is missing.")]
     MissingUser,
-    #[error("The {0} has a NUL character in it.")]
-    Nul(&'static str),
+    #[error("The {0} has a control character in it, such as a line break.")]
+    Control(&'static str),
 }
 
 impl Endpoint {
@@ -135,9 +137,9 @@ impl Endpoint {
                 host: Host::parse(given(&raw.base_url).ok_or(Invalid::MissingHost)?)?,
                 port: Port::of_field(raw.port)?.unwrap_or(Port::known(*port)),
                 tls: raw.tls_mode.unwrap_or(*tls_mode),
-                user: without_nul("user name", given(&raw.username).ok_or(Invalid::MissingUser)?)?,
+                user: without_control("user name", given(&raw.username).ok_or(Invalid::MissingUser)?)?,
                 database: given(&raw.database_name)
-                    .map(|name| without_nul("database name", name))
+                    .map(|name| without_control("database name", name))
                     .transpose()?,
             }),
             Family::Http { port, scheme, .. } => Service::Http(HttpTarget::parse(raw, *port, *scheme)?),
@@ -203,7 +205,9 @@ impl HttpTarget {
             host: Host(host),
             port: port.unwrap_or(Port::known(default_port.unwrap_or(kind_port))),
             path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
-            user: given(&raw.username).map(str::to_owned),
+            user: given(&raw.username)
+                .map(|user| without_control("user name", user))
+                .transpose()?,
         })
     }
 
@@ -236,6 +240,9 @@ impl Host {
         if let Ok(address) = bare.parse() {
             return Ok(Self(url::Host::Ipv6(address)));
         }
+        if let Some(port) = port_after_host(text) {
+            return Err(Invalid::PortInHost(port));
+        }
         match url::Host::parse(text) {
             // A DNS name may end in one dot; a trailing-dot name and the plain one are the same host.
             Ok(url::Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(&name) {
@@ -260,6 +267,13 @@ impl Host {
             url::Host::Ipv6(address) => address.to_string(),
         }
     }
+}
+
+/// The port of `db.example.com:5432` or `[::1]:5432`, which many a manual writes as one.
+fn port_after_host(text: &str) -> Option<u16> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_whole = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    port.parse().ok().filter(|_| is_whole && !host.is_empty())
 }
 
 /// As in a URL: an IPv6 address has brackets.
@@ -332,10 +346,13 @@ fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// PostgreSQL ends its texts with NUL, so a NUL in one would begin another parameter.
-fn without_nul(field: &'static str, text: &str) -> Result<String, Invalid> {
-    if text.contains('\0') {
-        return Err(Invalid::Nul(field));
+/// A NUL would begin another parameter of PostgreSQL's, a line break another
+/// line of a `.env` file or of a protocol that reads lines, and is in no name
+/// that somebody means.
+fn without_control(field: &'static str, text: &str) -> Result<String, Invalid> {
+    let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    if text.contains(breaks) {
+        return Err(Invalid::Control(field));
     }
     Ok(text.to_owned())
 }
@@ -433,6 +450,14 @@ mod tests {
                 "The server is written as a URL; this kind wants a host name alone, such as db.example.com."
             ],
         );
+        for text in ["db.example.com:6432", "10.0.0.1:6432", "[::1]:6432"] {
+            check(
+                Kind::Postgresql,
+                text,
+                5432,
+                expect!["The server is written with a port; 6432 belongs in the port's own field."],
+            );
+        }
         check(
             Kind::Postgresql,
             "me:secret@db",
@@ -522,7 +547,14 @@ mod tests {
         let mut endpoint = raw(Kind::Postgresql, "db", 0);
         endpoint.username = Some("  ".into());
         assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::MissingUser));
+        for username in ["a\0b", "a\r\nFLUSHALL\r\nb", "a\u{2028}b"] {
+            endpoint.username = Some(username.into());
+            assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("user name")));
+        }
+        endpoint.username = Some("u".into());
+        endpoint.database_name = Some("a\nb".into());
+        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("database name")));
         endpoint.username = Some("a\0b".into());
-        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Nul("user name")));
+        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("user name")));
     }
 }

@@ -1,6 +1,6 @@
 //! Names of environment variables and files, made from the names of records.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The prefix of a record's environment variables, for each of `names`: as
 /// the seed has it (`Supabase Production` → `SUPABASE_PRODUCTION`), a valid
@@ -9,16 +9,23 @@ use std::collections::HashSet;
 /// Of two that would be the same, the later gets a number: `…_2`.
 pub fn env_prefixes<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();
+    // Where the search for a free number goes on: names of one spelling may be many.
+    let mut next_numbers: HashMap<String, u32> = HashMap::new();
     names
         .into_iter()
         .map(|name| {
             let base = identifier(name);
-            let unique = std::iter::once(base.clone())
-                .chain((2..).map(|number| format!("{base}_{number}")))
-                .find(|candidate| !taken.contains(candidate))
-                .expect("the numbers do not end");
-            taken.insert(unique.clone());
-            unique
+            let next = next_numbers.entry(base.clone()).or_insert(1);
+            loop {
+                let candidate = match *next {
+                    1 => base.clone(),
+                    number => format!("{base}_{number}"),
+                };
+                *next += 1;
+                if taken.insert(candidate.clone()) {
+                    break candidate;
+                }
+            }
         })
         .collect()
 }
@@ -32,8 +39,16 @@ pub fn slug(name: &str) -> String {
     if words.is_empty() {
         return "connection".to_owned();
     }
-    words.join("-").to_ascii_lowercase()
+    words
+        .join("-")
+        .to_ascii_lowercase()
+        .chars()
+        .take(SLUG_MAX)
+        .collect()
 }
+
+/// File systems take 255 bytes; an extension comes behind.
+const SLUG_MAX: usize = 100;
 
 /// Each character that an identifier cannot have becomes `_`, as in the seed.
 fn identifier(name: &str) -> String {

@@ -47,11 +47,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A message that is longer than a user would read is cut, whoever made it.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX) {
+            message.truncate(end);
+            message.push('…');
         }
+        Self { kind, message }
     }
 
     pub fn kind(&self) -> FailureKind {
@@ -163,6 +166,9 @@ impl FailureKind {
     }
 }
 
+/// The most characters of a failure's message.
+const MESSAGE_MAX: usize = 1_000;
+
 /// The most characters of a server's words that reach a user.
 const SERVER_TEXT_MAX: usize = 200;
 
@@ -204,6 +210,12 @@ mod tests {
                 .expect("serde knows the kind");
             assert_eq!(read, kind);
         }
+    }
+
+    #[test]
+    fn a_message_is_bounded_whoever_made_it() {
+        let failure = Failure::new(FailureKind::Internal, "ä".repeat(1_000_000));
+        assert_eq!(failure.message().chars().count(), 1_001);
     }
 
     #[test]

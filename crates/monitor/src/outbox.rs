@@ -108,10 +108,15 @@ pub async fn run_delivery(
             }
         }
         tokio::time::sleep(LINGER).await;
+        let delivering = deliver_batch(outbox, delivery);
+        tokio::pin!(delivering);
         let delivered = tokio::select! {
-            delivered = deliver_batch(outbox, delivery) => delivered,
-            // A batch that is cut off here goes once more, which Odoo does not mind.
-            () = stop.cancelled() => break,
+            delivered = &mut delivering => delivered,
+            // What is on its way may arrive, or it would go twice.
+            () = stop.cancelled() => match tokio::time::timeout(grace, delivering).await {
+                Ok(delivered) => delivered,
+                Err(_) => return,
+            },
         };
         match delivered {
             Ok(()) => {

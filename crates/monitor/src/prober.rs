@@ -80,10 +80,15 @@ struct Flight {
 
 struct Started {
     at: Instant,
+    /// Record and revision of each job: what makes a request the same.
+    subject: Vec<(Uuid, i64)>,
     flights: Vec<Flight>,
 }
 
 const WAITING_MAX: usize = 50_000;
+
+/// How many endpoints the remembered requests may have, all together.
+const REMEMBERED_MAX: usize = 20_000;
 
 /// Odoo runs a request again, after a serialization failure, within seconds.
 const REQUEST_REMEMBERED: Duration = Duration::from_secs(60);
@@ -144,12 +149,15 @@ impl Prober {
     }
 
     fn start(&self, request: &str, jobs: Vec<Job>) -> Result<Vec<Flight>, TooManyTests> {
+        let subject: Vec<_> = jobs.iter().map(|job| (job.record, job.revision)).collect();
         let mut state = lock(&self.state);
         let now = Instant::now();
         state
             .requests
             .retain(|_, started| now - started.at < REQUEST_REMEMBERED);
-        if let Some(started) = state.requests.get(request) {
+        if let Some(started) = state.requests.get(request)
+            && started.subject == subject
+        {
             return Ok(started.flights.clone());
         }
         if state.flights.len() + jobs.len() > WAITING_MAX {
@@ -164,9 +172,11 @@ impl Prober {
             .collect();
         let started = Started {
             at: now,
+            subject,
             flights: flights.clone(),
         };
         state.requests.insert(request.to_owned(), started);
+        state.forget_oldest();
         Ok(flights)
     }
 
@@ -215,10 +225,11 @@ impl Prober {
                 info!(
                     endpoint.id = job.id,
                     endpoint.record = %job.record,
+                    endpoint.name = job.name,
                     status = ?outcome.status,
                     latency_ms = outcome.latency_ms,
                     failure.kind = outcome.failure_kind.map(FailureKind::as_str),
-                    "Probed {}", job.name
+                    "Probed an endpoint"
                 );
                 outbox.put(outcome.as_ref().clone());
                 lock(&shared).flights.remove(&key);
@@ -228,6 +239,26 @@ impl Prober {
             &self.runtime,
         );
         flight
+    }
+}
+
+impl State {
+    /// Keeps what is remembered within its bound, the newest requests last.
+    fn forget_oldest(&mut self) {
+        let endpoints = |state: &Self| {
+            state
+                .requests
+                .values()
+                .map(|started| started.flights.len())
+                .sum::<usize>()
+        };
+        while self.requests.len() > 1 && endpoints(self) > REMEMBERED_MAX {
+            let oldest = self.requests.iter().min_by_key(|(_, started)| started.at);
+            let Some(oldest) = oldest.map(|(request, _)| request.clone()) else {
+                return;
+            };
+            self.requests.remove(&oldest);
+        }
     }
 }
 
@@ -334,6 +365,47 @@ mod tests {
             .expect("few tests");
         assert_ne!(first, other);
         assert_eq!(opened.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_of_the_same_name_about_another_endpoint_is_another_request() {
+        let (prober, opened) = (prober(), Arc::default());
+        let wait = Duration::from_secs(5);
+        for id in [7, 8] {
+            let answers = prober
+                .test("r1", vec![job(id, &opened, Duration::ZERO)], wait)
+                .await
+                .unwrap();
+            assert!(
+                matches!(answers.as_slice(), [Answer::Done(outcome)] if outcome.id == id),
+                "{answers:?}"
+            );
+        }
+        assert_eq!(opened.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_remembered_of_requests_is_bounded() {
+        let (prober, opened) = (prober(), Arc::default());
+        for request in 0..50 {
+            let jobs = (0..1_000)
+                .map(|id| job(request * 1_000 + id, &opened, Duration::ZERO))
+                .collect();
+            prober
+                .test(&format!("r{request}"), jobs, Duration::from_secs(5))
+                .await
+                .unwrap();
+            while !lock(&prober.state).flights.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let remembered: usize = lock(&prober.state)
+            .requests
+            .values()
+            .map(|started| started.flights.len())
+            .sum();
+        assert_eq!(remembered, REMEMBERED_MAX);
+        assert!(lock(&prober.state).requests.contains_key("r49"));
     }
 
     #[tokio::test(flavor = "multi_thread")]

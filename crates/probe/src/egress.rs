@@ -56,19 +56,31 @@ impl EgressPolicy {
     }
 
     fn denies_v6(&self, address: Ipv6Addr) -> Option<&'static str> {
-        if address == METADATA_V6 {
+        if METADATA_V6.contains(&address) {
             Some("cloud metadata")
-        } else if address.is_unicast_link_local() {
+        } else if address.is_unicast_link_local() || address.segments()[0] & 0xffc0 == 0xfec0 {
             Some("link-local")
         } else if address.is_unspecified() {
             Some("unspecified address")
         } else if address.is_multicast() {
             Some("multicast")
-        } else if address.is_loopback() && !self.allow_loopback {
-            Some("loopback")
+        } else if address.is_loopback() {
+            (!self.allow_loopback).then_some("loopback")
         } else {
-            None
+            embedded_v4(address).and_then(|address| self.denies_v4(address))
         }
+    }
+}
+
+/// The IPv4 address that a router may turn an IPv6 address into: NAT64 (RFC
+/// 6052), 6to4 (RFC 3056), and the IPv4-compatible form (RFC 4291).
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let bytes = address.octets();
+    let four = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0, 0, _, _] => Some(four(12)),
+        [0x2002, ..] => Some(four(2)),
+        _ => None,
     }
 }
 
@@ -80,8 +92,14 @@ const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-/// The IPv6 address of Amazon EC2's instance metadata service.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Metadata services in IPv6: Amazon EC2's and EKS Pod Identity's, Google
+/// Cloud's, Oracle Cloud's, by their documentation.
+const METADATA_V6: [Ipv6Addr; 4] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+];
 
 impl Egress {
     pub fn new(policy: EgressPolicy) -> Result<Self, Failure> {
@@ -197,11 +215,22 @@ mod tests {
         check("::ffff:169.254.169.254", Some("link-local"));
         check("fe80::1", Some("link-local"));
         check("fd00:ec2::254", Some("cloud metadata"));
+        check("fd20:ce::254", Some("cloud metadata"));
+        check("fec0::1", Some("link-local"));
         check("100.100.100.200", Some("cloud metadata"));
         check("0.0.0.0", Some("unspecified address"));
         check("::", Some("unspecified address"));
         check("224.0.0.1", Some("multicast"));
         check("ff02::1", Some("multicast"));
+    }
+
+    #[test]
+    fn an_ipv4_address_inside_an_ipv6_address_is_seen() {
+        check("64:ff9b::a9fe:a9fe", Some("link-local"));
+        check("2002:a9fe:a9fe::1", Some("link-local"));
+        check("::169.254.169.254", Some("link-local"));
+        check("64:ff9b::7f00:1", Some("loopback"));
+        check("64:ff9b::5db8:d822", None);
     }
 
     #[test]

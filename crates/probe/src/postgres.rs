@@ -219,10 +219,13 @@ impl Session<'_> {
             _ => (FailureKind::Unhealthy, format!("{place} answered with an error.")),
         };
         let said = server_text(error.message());
-        Failure::new(
-            kind,
-            format!("{what} The server said: “{said}” ({}).", error.code().code()),
-        )
+        // A real code has five letters and digits; a hostile server may send anything.
+        let code = error.code().code();
+        let code = match code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            true => format!(" ({code})"),
+            false => String::new(),
+        };
+        Failure::new(kind, format!("{what} The server said: “{said}”{code}."))
     }
 
     fn cut(&self) -> Failure {
@@ -293,8 +296,10 @@ fn read(answer: &[SimpleQueryMessage]) -> Option<Evidence> {
             .flatten()
             .and_then(|text: &str| text.parse().ok())
     };
+    // Debian and others write their package's version behind PostgreSQL's own.
+    let version: &str = row.try_get(0).ok().flatten()?;
     Some(Evidence {
-        server_version: Some(server_text(row.try_get(0).ok().flatten()?)),
+        server_version: version.split_whitespace().next().map(server_text),
         max_connections: number(1),
         active_connections: number(2),
     })

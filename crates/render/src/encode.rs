@@ -49,7 +49,7 @@ pub fn compose_scalar(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '$' => quoted.push_str("$$"),
             '\n' => quoted.push_str("\\n"),
-            control if control.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other if breaks_line(other) => quoted.push_str(&format!("\\u{:04x}", u32::from(other))),
             other => quoted.push(other),
         }
     }
@@ -69,11 +69,17 @@ pub fn compose_entry(name: &str, value: &str) -> String {
     }
 }
 
-/// A comment's text: one line.
+/// A comment's text: one line, in the order in which it is written.
 pub fn comment(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|character| if breaks_line(character) { ' ' } else { character })
         .collect()
+}
+
+/// Ends a line for some reader (YAML 1.1 has U+2028 and U+2029), or reorders it for the eye.
+fn breaks_line(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -91,5 +97,7 @@ mod tests {
         assert_eq!(compose_entry("A", "http://x"), "A=http://x");
         assert_eq!(compose_scalar("a\"b\\\n"), "\"a\\\"b\\\\\\n\"");
         assert_eq!(comment("a\nB=1"), "a B=1");
+        assert_eq!(comment("a\u{2028}- B=1\u{2029}#"), "a - B=1 #");
+        assert_eq!(compose_scalar("a\u{2028}b"), "\"a\\u2028b\"");
     }
 }

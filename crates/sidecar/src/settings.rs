@@ -39,7 +39,7 @@ pub struct RawSettings {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [server]")]
 struct RawServer {
     host: String,
     port: u16,
@@ -48,13 +48,13 @@ struct RawServer {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [keyring]")]
 struct RawKeyring {
     file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [odoo]")]
 struct RawOdoo {
     url: Option<String>,
     database: Option<String>,
@@ -65,13 +65,13 @@ struct RawOdoo {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [egress]")]
 struct RawEgress {
     allow_loopback: bool,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [probe]")]
 struct RawProbe {
     timeout_ms: u64,
     concurrency: usize,
@@ -79,7 +79,7 @@ struct RawProbe {
 
 /// `INSIGHTPULSE_LOG__FILTER`, `INSIGHTPULSE_LOG__FORMAT`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "the table [log]")]
 pub struct LogSettings {
     /// As `tracing` reads it: `info`, `info,insightpulse_probe=debug`.
     pub filter: String,
@@ -87,7 +87,7 @@ pub struct LogSettings {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     Text,
     Json,
@@ -168,6 +168,20 @@ impl Default for LogSettings {
         Self {
             filter: "info".into(),
             format: LogFormat::Text,
+        }
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!(
+                "“{text}” is no format of the log; it may be text or json"
+            )),
         }
     }
 }

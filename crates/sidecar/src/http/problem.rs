@@ -89,6 +89,15 @@ impl Problem {
         )
     }
 
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The sidecar failed",
+            "This is a fault of the sidecar: look into its log.",
+        )
+    }
+
     pub fn too_many_tests() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,6 @@
 //! `POST /v1/render`: configuration text, with placeholders for secrets.
 
-use actix_web::web::{Data, Json};
+use actix_web::web::{self, Data, Json};
 use insightpulse_domain::{Endpoint, RawEndpoint};
 use insightpulse_render::{Document, Format, Named, combined, single};
 use serde::{Deserialize, Serialize};
@@ -46,11 +46,15 @@ pub async fn render(api: Data<Api>, request: Json<Request>) -> Result<Json<Respo
     let format: Format = format
         .parse()
         .map_err(|error| Problem::unknown_format(format!("{error}.")))?;
-    let documents = if combine {
-        vec![all(format, endpoints)?]
-    } else {
-        endpoints.iter().map(|raw| each(format, raw)).collect()
-    };
+    // Thousands of records take a while, and other requests share this thread.
+    let rendering = web::block(move || {
+        if combine {
+            Ok(vec![all(format, endpoints)?])
+        } else {
+            Ok(endpoints.iter().map(|raw| each(format, raw)).collect())
+        }
+    });
+    let documents = rendering.await.map_err(|_| Problem::internal())??;
     Ok(Json(Response { documents }))
 }
 

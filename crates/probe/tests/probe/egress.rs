@@ -1,0 +1,41 @@
+//! Where probes may not go, whatever is there.
+
+use expect_test::expect;
+use insightpulse_domain::Kind;
+use insightpulse_probe::{Egress, EgressPolicy};
+use insightpulse_test_support::FaultServer;
+
+use crate::check::{Asked, describe, net};
+
+#[tokio::test]
+async fn loopback_is_not_dialled_where_the_policy_forbids_it() {
+    let server = FaultServer::silent().await;
+    let port = server.port();
+    let net = Egress::new(EgressPolicy {
+        allow_loopback: false,
+    })
+    .expect("TLS");
+    let mapped = format!("http://[::ffff:127.0.0.1]:{port}");
+    for asked in [
+        Asked::postgres(port),
+        Asked::postgres(port).host("localhost"),
+        Asked::postgres(port).host("0x7f.1"),
+        Asked::http(Kind::Api, format!("http://127.0.0.1:{port}")),
+        Asked::http(Kind::Api, mapped),
+    ] {
+        let said = describe(&asked.probe(&net).await);
+        assert!(
+            said.starts_with("egress_denied: The sidecar's egress policy forbids ")
+                && said.ends_with("(rule: loopback)."),
+            "{said}"
+        );
+    }
+    assert_eq!(server.seen().accepted, 0);
+}
+
+#[tokio::test]
+async fn a_metadata_service_is_never_dialled() {
+    let asked = Asked::http(Kind::Api, "http://169.254.169.254/latest/meta-data");
+    expect!["egress_denied: The sidecar's egress policy forbids 169.254.169.254 (rule: link-local)."]
+        .assert_eq(&describe(&asked.probe(net()).await));
+}

@@ -1,0 +1,9 @@
+//! Probes as their callers see them, against real servers and broken ones.
+
+mod check;
+mod crowd;
+mod egress;
+mod http;
+mod postgres;
+mod postgres_faults;
+mod postgres_tls;

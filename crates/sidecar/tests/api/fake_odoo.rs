@@ -1,0 +1,136 @@
+//! Odoo's side of the write-back, which remembers what it was told.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use insightpulse_test_support::eventually;
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+pub const DATABASE: &str = "production";
+pub const LOGIN: &str = "insightpulse_sidecar";
+pub const API_KEY: &str = "canary-api-key-of-odoo";
+const UID: i64 = 7;
+
+pub struct FakeOdoo {
+    server: MockServer,
+    shared: Arc<Shared>,
+}
+
+/// How Odoo is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mood {
+    Well,
+    BadGateway,
+    /// A proxy's page for people, with status 200.
+    Html,
+    /// Odoo does not know the key.
+    AccessDenied,
+    /// Odoo knows the key, and the method is not this user's.
+    Forbidden,
+}
+
+struct Shared {
+    mood: Mutex<Mood>,
+    /// The batches that had something in them, in order.
+    batches: Mutex<Vec<Vec<Value>>>,
+}
+
+impl FakeOdoo {
+    pub async fn start() -> Self {
+        Self::start_at(TcpListener::bind("127.0.0.1:0").expect("a free port")).await
+    }
+
+    pub async fn start_at(listener: TcpListener) -> Self {
+        let shared = Arc::new(Shared {
+            mood: Mutex::new(Mood::Well),
+            batches: Mutex::default(),
+        });
+        let server = MockServer::builder().listener(listener).start().await;
+        Mock::given(method("POST"))
+            .and(path("/jsonrpc"))
+            .respond_with(Answers(Arc::clone(&shared)))
+            .mount(&server)
+            .await;
+        Self { server, shared }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.uri()
+    }
+
+    pub fn set(&self, mood: Mood) {
+        *lock(&self.shared.mood) = mood;
+    }
+
+    pub fn batches(&self) -> Vec<Vec<Value>> {
+        lock(&self.shared.batches).clone()
+    }
+
+    /// All outcomes so far.
+    pub fn outcomes(&self) -> Vec<Value> {
+        self.batches().concat()
+    }
+
+    /// Waits until so many outcomes have come.
+    pub async fn wait_for(&self, number: usize) -> Vec<Value> {
+        eventually("the outcomes arrive at Odoo", || self.outcomes().len() >= number).await;
+        self.outcomes()
+    }
+}
+
+struct Answers(Arc<Shared>);
+
+impl Respond for Answers {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mood = *lock(&self.0.mood);
+        match mood {
+            Mood::BadGateway => return ResponseTemplate::new(502),
+            Mood::Html => return ResponseTemplate::new(200).set_body_string("<html>Sign in</html>"),
+            Mood::AccessDenied => return fault("odoo.exceptions.AccessDenied"),
+            Mood::Forbidden => return fault("odoo.exceptions.AccessError"),
+            Mood::Well => {}
+        }
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let (service, arguments) = (&body["params"]["service"], &body["params"]["args"]);
+        match service.as_str() {
+            Some("common") if *arguments == json!([DATABASE, LOGIN, API_KEY, {}]) => result(&json!(UID)),
+            Some("common") => result(&json!(false)),
+            _ => {
+                let expected = json!([
+                    DATABASE,
+                    UID,
+                    API_KEY,
+                    "insightpulse.connection.endpoint",
+                    "apply_probe_results"
+                ]);
+                let who_and_what = arguments.as_array().and_then(|all| all.get(..5));
+                if who_and_what != expected.as_array().map(Vec::as_slice) {
+                    return fault("builtins.ValueError");
+                }
+                let batch = arguments[5][0].as_array().expect("a batch").clone();
+                let ids: Vec<_> = batch.iter().map(|outcome| outcome["id"].clone()).collect();
+                if !batch.is_empty() {
+                    lock(&self.0.batches).push(batch);
+                }
+                result(&json!({"applied": ids, "ignored": []}))
+            }
+        }
+    }
+}
+
+fn result(value: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"jsonrpc": "2.0", "id": 1, "result": value}))
+}
+
+fn fault(name: &str) -> ResponseTemplate {
+    let data = json!({"name": name, "message": "No.", "debug": "Traceback"});
+    ResponseTemplate::new(200).set_body_json(
+        json!({"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "message": "Odoo Server Error", "data": data}}),
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

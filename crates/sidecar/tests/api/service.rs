@@ -1,0 +1,230 @@
+//! The application, started as `serve` starts it, and a client that asks as Odoo does.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use insightpulse_monitor::Limits;
+use insightpulse_odoo_rpc::Account;
+use insightpulse_probe::EgressPolicy;
+use insightpulse_sidecar::settings::{LogFormat, LogSettings, OdooSettings, ServerSettings, Settings};
+use insightpulse_sidecar::startup::Application;
+use insightpulse_test_support::{Cluster, Options};
+use insightpulse_vault::Keyring;
+use reqwest::{Client, Method, RequestBuilder};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::fake_odoo::{API_KEY, DATABASE, FakeOdoo, LOGIN};
+
+pub const TOKEN: &str = "the-token-that-odoo-shows-to-the-sidecar";
+pub const DATABASE_UUID: Uuid = Uuid::from_u128(0xda7a);
+
+/// A probe that has to succeed gets more time than it can need.
+pub const PLENTY: Duration = Duration::from_secs(45);
+
+/// Longer than a probe with [`PLENTY`] waits, if the sidecar let it.
+pub const WAIT: u64 = 5_000;
+
+/// What outlives one run of the service.
+pub struct Home {
+    directory: TempDir,
+    pub odoo_url: String,
+    pub probe: Limits,
+    pub state_dir: PathBuf,
+}
+
+pub struct Service {
+    url: String,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// What a route answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub text: String,
+}
+
+impl Home {
+    pub fn new(odoo_url: impl Into<String>) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let keyring = directory.path().join("keyring.toml");
+        let text = Keyring::generate().expect("random numbers").to_text();
+        fs::write(&keyring, text.expose_secret()).expect("written");
+        fs::set_permissions(&keyring, Permissions::from_mode(0o600)).expect("set");
+        let state_dir = directory.path().join("state");
+        Self {
+            directory,
+            odoo_url: odoo_url.into(),
+            probe: Limits {
+                timeout: PLENTY,
+                concurrency: 512,
+            },
+            state_dir,
+        }
+    }
+
+    /// Probes end after this time.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.probe.timeout = timeout;
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            state_dir: self.state_dir.clone(),
+            server: ServerSettings {
+                host: "127.0.0.1".into(),
+                port: 0,
+                token: TOKEN.into(),
+            },
+            keyring_file: self.path().join("keyring.toml"),
+            odoo: OdooSettings {
+                account: Account {
+                    url: self.odoo_url.clone(),
+                    database: DATABASE.into(),
+                    login: LOGIN.into(),
+                    api_key: API_KEY.into(),
+                },
+                database_uuid: DATABASE_UUID,
+            },
+            egress: EgressPolicy { allow_loopback: true },
+            probe: self.probe,
+            log: LogSettings {
+                filter: "info".into(),
+                format: LogFormat::Text,
+            },
+        }
+    }
+
+    pub fn start(&self) -> Service {
+        let application = Application::build(self.settings()).expect("it starts");
+        let url = format!("http://127.0.0.1:{}", application.port());
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(application.run_until(async {
+            // A dropped service stops, too.
+            stopped.await.ok();
+        }));
+        Service {
+            url,
+            client: Client::new(),
+            stop: Some(stop),
+            running,
+        }
+    }
+}
+
+impl Service {
+    /// With an Odoo that is well; for tests of one run.
+    pub async fn with_odoo() -> (Self, FakeOdoo, Home) {
+        let odoo = FakeOdoo::start().await;
+        let home = Home::new(odoo.url());
+        (home.start(), odoo, home)
+    }
+
+    /// A request with the token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(TOKEN)
+    }
+
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Tests endpoints, as one click does; returns the results.
+    pub async fn probes(&self, request: &str, wait_ms: u64, endpoints: &[Value]) -> Vec<Value> {
+        let body = json!({
+            "database": DATABASE_UUID, "request": request, "wait_ms": wait_ms, "endpoints": endpoints,
+        });
+        let answer = self.post("/v1/probes", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["results"].as_array().expect("results").clone()
+    }
+
+    /// Seals a password for an endpoint; returns the token.
+    pub async fn seal(&self, secret: &str, endpoint: &Value) -> String {
+        let item = json!({"field": "password", "secret": secret, "endpoint": endpoint});
+        let body = json!({"database": DATABASE_UUID, "items": [item]});
+        let answer = self.post("/v1/seal", &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["tokens"][0].as_str().expect("a token").to_owned()
+    }
+
+    pub fn begin_to_stop(&mut self) {
+        self.stop.take().expect("stopped once").send(()).ok();
+    }
+
+    pub async fn stopped(self) {
+        self.running.await.expect("no panic").expect("a clean end");
+    }
+
+    pub async fn stop(mut self) {
+        self.begin_to_stop();
+        self.stopped().await;
+    }
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let content_type = response.headers().get("content-type");
+        Self {
+            status: response.status().as_u16(),
+            content_type: content_type
+                .map(|value| value.to_str().expect("text").to_owned())
+                .unwrap_or_default(),
+            text: response.text().await.expect("text"),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// An endpoint as Odoo sends it, with the record of this id.
+pub fn endpoint(id: u128, port: u16) -> Value {
+    json!({
+        "id": id, "record": Uuid::from_u128(id), "revision": 3, "name": format!("Test {id}"),
+        "kind": "postgresql", "base_url": "127.0.0.1", "port": port, "tls_mode": "disable",
+        "username": "app", "database_name": "postgres", "password": null, "api_key": null,
+    })
+}
+
+/// The same with some of its values changed.
+pub fn changed(endpoint: &Value, changes: &Value) -> Value {
+    let mut changed = endpoint.clone();
+    for (key, value) in changes.as_object().expect("an object") {
+        changed[key] = value.clone();
+    }
+    changed
+}
+
+/// A server that lets `app` in with the password, and `guest` without one.
+pub fn cluster() -> Cluster {
+    Cluster::start_with(&Options {
+        hba: "host all guest 127.0.0.1/32 trust",
+        settings: &[("max_connections", "300")],
+        sql: "create role app login password 'canary-of-the-app'; create role guest login",
+        ..Options::default()
+    })
+}
+
+pub const PASSWORD: &str = "canary-of-the-app";

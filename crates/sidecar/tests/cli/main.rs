@@ -1,0 +1,6 @@
+//! The program itself: what it says on the command line and what it leaves on the disk.
+
+mod configuration;
+mod keys;
+mod program;
+mod serve;
