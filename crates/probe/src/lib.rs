@@ -3,6 +3,7 @@
 mod bounded;
 mod egress;
 mod http;
+mod policy;
 mod postgres;
 mod stopwatch;
 mod tls;
@@ -13,7 +14,8 @@ use insightpulse_domain::{Endpoint, Evidence, Failure, FailureKind, Phase, Phase
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-pub use egress::{Egress, EgressPolicy};
+pub use egress::Egress;
+pub use policy::{EgressPolicy, EgressRule, NoRule};
 use stopwatch::Stopwatch;
 
 /// An endpoint with its secrets in the clear, for one probe.

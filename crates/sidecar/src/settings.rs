@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
 use insightpulse_monitor::Limits;
 use insightpulse_odoo_rpc::Account;
-use insightpulse_probe::EgressPolicy;
+use insightpulse_probe::{EgressPolicy, EgressRule};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 /// Every variable begins with this; `__` stands for the dot in a key.
@@ -68,6 +69,10 @@ struct RawOdoo {
 #[serde(deny_unknown_fields, default, expecting = "the table [egress]")]
 struct RawEgress {
     allow_loopback: bool,
+    #[serde(deserialize_with = "rules")]
+    allow: Vec<EgressRule>,
+    #[serde(deserialize_with = "rules")]
+    deny: Vec<EgressRule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -285,6 +290,8 @@ impl Settings {
             },
             egress: EgressPolicy {
                 allow_loopback: egress.allow_loopback,
+                allow: egress.allow,
+                deny: egress.deny,
             },
             probe: Limits {
                 timeout: Duration::from_millis(probe.timeout_ms),
@@ -293,6 +300,28 @@ impl Settings {
             log,
         })
     }
+}
+
+/// A list in a file, or a text with commas in a variable.
+fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EgressRule>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "expected a list of networks and hosts, or one text with commas between them"
+    )]
+    enum Listed {
+        List(Vec<String>),
+        Text(String),
+    }
+    let texts = match Listed::deserialize(deserializer)? {
+        Listed::List(texts) => texts,
+        Listed::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    texts
+        .iter()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| text.parse().map_err(D::Error::custom))
+        .collect()
 }
 
 /// A secret from its own key or from the file that its `_file` key names.

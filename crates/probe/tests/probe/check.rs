@@ -122,8 +122,13 @@ pub fn cluster() -> Cluster {
 
 /// Made once: it reads the system's authorities.
 pub fn net() -> &'static Egress {
-    static NET: LazyLock<Egress> =
-        LazyLock::new(|| Egress::new(EgressPolicy { allow_loopback: true }).expect("TLS"));
+    static NET: LazyLock<Egress> = LazyLock::new(|| {
+        Egress::new(EgressPolicy {
+            allow_loopback: true,
+            ..EgressPolicy::default()
+        })
+        .expect("TLS")
+    });
     &NET
 }
 

@@ -101,7 +101,10 @@ impl Home {
                 },
                 database_uuid: DATABASE_UUID,
             },
-            egress: EgressPolicy { allow_loopback: true },
+            egress: EgressPolicy {
+                allow_loopback: true,
+                ..EgressPolicy::default()
+            },
             probe: self.probe,
             log: LogSettings {
                 filter: "info".into(),

@@ -23,6 +23,18 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
         expect!["server.token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
     );
     check(
+        "egress-rule-that-is-none",
+        expect![
+            "the configuration from egress-rule-that-is-none.toml and the environment (INSIGHTPULSE_…) is wrong: “10.0.0.0/33” is neither a network such as 10.0.0.0/8 nor a host such as db.example.com or *.example.com for key `egress.allow`"
+        ],
+    );
+    check(
+        "number-for-egress-rules",
+        expect![
+            "the configuration from number-for-egress-rules.toml and the environment (INSIGHTPULSE_…) is wrong: expected a list of networks and hosts, or one text with commas between them for key `egress.deny`"
+        ],
+    );
+    check(
         "key-given-twice",
         expect![
             "the configuration from key-given-twice.toml and the environment (INSIGHTPULSE_…) is wrong: TOML parse error at line 5, column 1: duplicate key"
@@ -207,6 +219,13 @@ fn a_variable_goes_before_the_file_and_a_misspelt_one_is_refused() {
         expect![[
             r#"the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: invalid type: string "eighty", expected an integer for key `server.port` in the environment"#
         ]],
+    );
+    check(
+        "INSIGHTPULSE_EGRESS__ALLOW",
+        "10.0.0.0/8, a b",
+        expect![
+            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: “a b” is neither a network such as 10.0.0.0/8 nor a host such as db.example.com or *.example.com for key `egress.allow`"
+        ],
     );
     check(
         "INSIGHTPULSE_SERVER__TOKN",
