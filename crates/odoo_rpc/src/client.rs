@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use url::Url;
 
 use crate::error::Error;
@@ -25,7 +25,7 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
     account: Account,
-    uid: OnceCell<i64>,
+    uid: Mutex<Option<i64>>,
 }
 
 /// Odoo itself ends a request after two minutes by default.
@@ -52,7 +52,7 @@ impl Client {
             http,
             endpoint,
             account,
-            uid: OnceCell::new(),
+            uid: Mutex::new(None),
         })
     }
 
@@ -68,13 +68,26 @@ impl Client {
             args,
             kwargs
         ]);
-        jsonrpc::call(&self.http, &self.endpoint, "object", "execute_kw", arguments).await
+        let answer = jsonrpc::call(&self.http, &self.endpoint, "object", "execute_kw", arguments).await;
+        if matches!(answer, Err(Error::AccessDenied)) {
+            // The user may have been made anew, under another id.
+            *self.uid.lock().await = None;
+        }
+        answer
     }
 
     /// Logs in, if that has not been done: `Ok` means that Odoo is there, has
     /// the database and knows the key.
     pub async fn uid(&self) -> Result<i64, Error> {
-        self.uid.get_or_try_init(|| self.authenticate()).await.copied()
+        let mut known = self.uid.lock().await;
+        match *known {
+            Some(uid) => Ok(uid),
+            None => {
+                let uid = self.authenticate().await?;
+                *known = Some(uid);
+                Ok(uid)
+            }
+        }
     }
 
     async fn authenticate(&self) -> Result<i64, Error> {
@@ -87,5 +100,42 @@ impl Client {
         let uid = jsonrpc::call(&self.http, &self.endpoint, "common", "authenticate", arguments).await?;
         // A wrong key is not an error to Odoo, but the answer `false`.
         uid.as_i64().ok_or(Error::AccessDenied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::body_partial_json;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_refused_key_it_logs_in_anew() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = MockServer::start().await;
+        let answering = |service: &str, body: Value| {
+            Mock::given(body_partial_json(json!({"params": {"service": service}})))
+                .respond_with(ResponseTemplate::new(200).set_body_json(body))
+        };
+        answering("common", json!({"result": 7}))
+            .expect(2)
+            .mount(&server)
+            .await;
+        let denied = json!({"error": {"data": {"name": "odoo.exceptions.AccessDenied", "message": "No."}}});
+        answering("object", denied).up_to_n_times(1).mount(&server).await;
+        answering("object", json!({"result": true})).mount(&server).await;
+        let odoo = Client::new(Account {
+            url: server.uri(),
+            database: "d".into(),
+            login: "l".into(),
+            api_key: "k".to_owned().into(),
+        })
+        .expect("an address");
+        let ask = async || odoo.call("m", "f", json!([]), json!({})).await;
+        assert!(matches!(ask().await, Err(Error::AccessDenied)));
+        assert_eq!(ask().await.expect("an answer"), json!(true));
+        assert_eq!(ask().await.expect("an answer"), json!(true));
+        server.verify().await;
     }
 }
