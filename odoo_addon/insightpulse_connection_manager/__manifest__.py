@@ -5,7 +5,7 @@
     "summary": "All connections of the company on one board: what answers, how fast, and if not, why",
     "author": "InsightPulse AI",
     "license": "LGPL-3",
-    "depends": ["web", "base_setup", "bus"],
+    "depends": ["web", "base_setup", "base_import", "bus"],
     "external_dependencies": {"python": ["requests"]},
     "data": [
         "security/connection_security.xml",

@@ -15,6 +15,7 @@ from ..tools.probe_outcome import OutcomeInvalid, read_outcomes
 SECRET_MASK = "••••••••"
 SECRET_FIELDS = ("password", "api_key")
 TOKEN_FIELDS = {name: f"{name}_token" for name in SECRET_FIELDS}
+SECRET_BYTES = 64 * 1024
 
 # Where a secret may be sent: a sealed one opens for this destination only.
 DESTINATION_FIELDS = ("connection_type", "base_url", "port", "tls_mode", "username")
@@ -37,8 +38,18 @@ HEALTH_FIELDS = (
 # Nobody writes these by create() or write().
 PROTECTED_FIELDS = {"uuid", "revision", *TOKEN_FIELDS.values(), *HEALTH_FIELDS}
 
-# "user:password@" before a host, with or without a scheme before it
-PASSWORD_IN_ADDRESS = re.compile(r"(?:^|//)[^/?#@]*:[^/?#]*@")
+# Checked when saving: a size= on the fields would cut what is too long, and a host that was cut is another host.
+TEXT_LENGTHS = {"name": 200, "base_url": 2000, "database_name": 200, "username": 200}
+
+# Marks that may stand where a password is, rather than a parser: whoever mistypes an address mistypes its syntax
+# as well. A PostgreSQL server needs no "@", "=" or "?". In an HTTP address an "@" may stand in the value of a
+# query only, and no key may be named like a secret. What is merely malformed is saved, and Test explains it.
+PASSWORD_IN_SERVER = re.compile(r"[@=?]")
+PASSWORD_IN_ADDRESS = re.compile(
+    r"^[^?]*@|[?&;#][^=&;#]*@"
+    r"|(?:token|api[_-]?key|password|passwd|pwd|secret|signature|(?<![\w-])(?:key|sig))\s*=",
+    re.IGNORECASE,
+)
 
 POSTGRESQL_KINDS = ("supabase", "postgresql", "odoo")
 DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088}
@@ -118,6 +129,8 @@ class ConnectionEndpoint(models.Model):
         aggregator=None,
         help="Counts the changes that make an earlier verdict void.",
     )
+    # With which revision the form was read that a secret is typed into; see _check_revision_seen
+    revision_seen = fields.Integer(store=False, copy=False, exportable=False)
     password_token = fields.Char(readonly=True, copy=False, prefetch=False, groups=fields.NO_ACCESS)
     api_key_token = fields.Char(readonly=True, copy=False, prefetch=False, groups=fields.NO_ACCESS)
 
@@ -193,18 +206,35 @@ class ConnectionEndpoint(models.Model):
                 # Of a connection that makes no sense yet there is nothing to show.
                 endpoint[name] = document["content"] or False
 
-    @api.constrains("base_url")
+    @api.constrains("base_url", "connection_type")
     def _check_base_url(self):
         """Keep passwords out of the server's field, which is stored as it is typed."""
         for endpoint in self:
-            if PASSWORD_IN_ADDRESS.search(endpoint.base_url or ""):
+            is_postgresql = endpoint.connection_type in POSTGRESQL_KINDS
+            mark = PASSWORD_IN_SERVER if is_postgresql else PASSWORD_IN_ADDRESS
+            if mark.search(endpoint.base_url or ""):
                 raise ValidationError(
                     self.env._(
-                        "%(name)s: the server has a password in it. Type only the server here; "
-                        "the user and the password have fields of their own, where the password is sealed.",
+                        "%(name)s: the server looks as if it had a password or a key in it. Type only the server here; "
+                        "the user, the password and the key have fields of their own, where they are sealed. "
+                        "If a path has an @ in it, write %%40 instead.",
                         name=endpoint.name,
                     )
                 )
+
+    @api.constrains(*TEXT_LENGTHS)
+    def _check_text_lengths(self):
+        for endpoint in self:
+            for name, most in TEXT_LENGTHS.items():
+                if len(endpoint[name] or "") > most:
+                    raise ValidationError(
+                        self.env._(
+                            "%(field)s: at most %(most)s characters fit, and these are %(count)s.",
+                            field=self._fields[name]._description_string(self.env),
+                            most=most,
+                            count=len(endpoint[name]),
+                        )
+                    )
 
     @api.constrains("port")
     def _check_port(self):
@@ -252,6 +282,7 @@ class ConnectionEndpoint(models.Model):
         self._refuse_protected(vals_list)
         secrets = [self._take_secrets(vals) for vals in vals_list]
         for vals in vals_list:
+            vals.pop("revision_seen", None)
             # Said here, so that no default of a user or of a context takes their place.
             vals.update(uuid=str(uuid4()), revision=1, status="draft")
         endpoints = super().create(vals_list)
@@ -264,6 +295,7 @@ class ConnectionEndpoint(models.Model):
         vals = dict(vals)
         self._refuse_protected([vals])
         secrets = self._take_secrets(vals)
+        self._check_revision_seen(vals.pop("revision_seen", None), secrets)
         if not secrets and vals.keys().isdisjoint(PROBED_FIELDS):
             return super().write(vals)
         before = {endpoint.id: {name: endpoint[name] for name in PROBED_FIELDS} for endpoint in self}
@@ -290,6 +322,37 @@ class ConnectionEndpoint(models.Model):
             )
 
     @api.model
+    def load(self, fields, data):
+        if any(re.split(r"[/.:]", str(name))[0] in SECRET_FIELDS for name in fields):
+            message = {"type": "error", "message": self._secrets_in_file(), "record": False, "not_matching_error": True}
+            return {"ids": False, "messages": [message], "nextrow": 0}
+        return super().load(fields, data)
+
+    @api.model
+    def _secrets_in_file(self):
+        return self.env._(
+            "Passwords and keys cannot come from a file, which Odoo keeps for a while. "
+            "Take the column out, import the rest, then set them in the form or over the API."
+        )
+
+    def _check_revision_seen(self, revision_seen, secrets):
+        """Refuse a secret that was typed into a form which showed another server than the one that is stored.
+
+        Otherwise somebody could move the server under an open form, and the secret would be sealed for a place
+        that its owner never saw. Only a form tells what it showed: whoever writes a secret over RPC without
+        `revision_seen` answers for the server that is stored at that moment.
+        """
+        if not revision_seen or not any(secrets.values()):
+            return
+        if any(endpoint.revision != revision_seen for endpoint in self):
+            raise UserError(
+                self.env._(
+                    "This connection was changed by someone else in the meantime. "
+                    "Reload it, look at where it points to, and type the password again."
+                )
+            )
+
+    @api.model
     def _take_secrets(self, vals):
         """Take the secrets out of `vals`; return those to be set, or with False to be cleared."""
         secrets = {}
@@ -301,6 +364,10 @@ class ConnectionEndpoint(models.Model):
                 continue
             if value and not isinstance(value, str):
                 raise ValidationError(self.env._("A secret is a text."))
+            if value and len(value.encode(errors="surrogatepass")) > SECRET_BYTES:
+                raise ValidationError(
+                    self.env._("A secret has at most %(most)s KiB, and this one is longer.", most=SECRET_BYTES // 1024)
+                )
             if value and SECRET_MASK in value:
                 raise ValidationError(
                     self.env._("The new secret has the dots in it that stand for the old one. Type the whole secret.")

@@ -20,6 +20,7 @@ from ..exceptions import (
     SidecarTokenRefused,
     SidecarUnreachable,
 )
+from ..tools.probe_outcome import OutcomeInvalid, read_answer
 
 _logger = logging.getLogger(__name__)
 
@@ -68,15 +69,12 @@ class Sidecar(models.AbstractModel):
         results = answer.get("results")
         if not self._is_list(results, len(endpoints), dict):
             raise self._answer_invalid("/v1/probes")
-        states = {"done": {"success", "degraded", "failed"}, "testing": {None}}
-        for result in results:
-            if (
-                not isinstance(result.get("probe"), str)
-                or result.get("state") not in states
-                or result.get("status") not in states[result["state"]]
-            ):
-                raise self._answer_invalid("/v1/probes")
-        if {result.get("id") for result in results} != {endpoint["id"] for endpoint in endpoints}:
+        try:
+            results = [read_answer(result) for result in results]
+        except OutcomeInvalid as error:
+            _logger.warning("The sidecar's answer has a result that does not fit: %s", error)
+            raise self._answer_invalid("/v1/probes") from None
+        if {result["id"] for result in results} != {endpoint["id"] for endpoint in endpoints}:
             raise self._answer_invalid("/v1/probes")
         return results
 

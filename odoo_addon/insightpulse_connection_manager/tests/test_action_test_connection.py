@@ -9,7 +9,7 @@ from odoo.tools import SQL
 from odoo.addons.insightpulse_connection_manager.exceptions import SidecarAnswerInvalid
 from odoo.addons.insightpulse_connection_manager.models import connection_endpoint
 
-from .common import CANARY, ConnectionCase, outcome
+from .common import CANARY, ConnectionCase, outcome, probe_id
 
 
 @tagged("post_install", "-at_install")
@@ -130,9 +130,27 @@ class TestActionTestConnection(ConnectionCase):
             self.press_test(endpoint)
         self.assertLess(time.monotonic() - started, 4)
 
+    def test_a_hostile_servers_text_reaches_the_toast_cut_and_clean(self):
+        endpoint = self.create_endpoint()
+        hostile = "a\x00b\x1b[31m\u202ec" + "x" * 250_000
+        answers = (
+            {"status": "failed", "failure_kind": "auth", "failure_message": hostile, "failure_advice": hostile},
+            {"status": "degraded", "failure_message": hostile, "failure_advice": hostile, "server_version": hostile},
+            {"status": "success", "server_version": hostile},
+        )
+        for answer in answers:
+            self.sidecar.outcomes["Books"] = answer
+            with self.subTest(status=answer["status"]):
+                toast = str(self.press_test(endpoint))
+                self.assertIn("ab[31mcxx", toast)
+                self.assertLess(len(toast), 3000)
+                for sign in ("\\x00", "\\x1b", "\\u202e", "\x00", "\x1b", "\u202e"):
+                    self.assertNotIn(sign, toast)
+
     def test_an_answer_about_something_else_is_refused(self):
         endpoint = self.create_endpoint()
-        good = {"id": endpoint.id, "probe": "p", "state": "testing"}
+        good = {"id": endpoint.id, "probe": probe_id(1), "state": "testing"}
+        done = {**good, "state": "done", "status": "success"}
         for results in (
             None,
             [],
@@ -140,9 +158,16 @@ class TestActionTestConnection(ConnectionCase):
             ["text"],
             [{**good, "id": 0}],
             [{**good, "probe": None}],
+            [{**good, "probe": "no UUID"}],
+            [{**good, "state": []}],
             [{**good, "state": "dreaming"}],
             [{**good, "state": "done"}],
-            [{**good, "state": "done", "status": "draft"}],
+            [{**done, "status": "draft"}],
+            [{**done, "status": []}],
+            [{**done, "latency_ms": "12"}],
+            [{**done, "latency_ms": 1e300}],
+            [{**done, "server_version": ["15"]}],
+            [{**done, "failure_kind": "<b>"}],
         ):
             self.sidecar.answers["/v1/probes"] = lambda payload, results=results: (200, {"results": results})
             with self.subTest(results=results), self.assertRaises(SidecarAnswerInvalid):

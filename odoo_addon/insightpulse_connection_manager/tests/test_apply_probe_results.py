@@ -204,7 +204,7 @@ class TestApplyProbeResults(ConnectionCase):
             failure(endpoint, failure_message="a\x00b\x1b[31m\u202ec\n" + "x" * 9000, server_version="\x00" + "9" * 500)
         )
         self.assertEqual(endpoint.failure_message[:8], "ab[31mc\n")
-        self.assertEqual(len(endpoint.failure_message), 2000)
+        self.assertEqual(len(endpoint.failure_message), 1000)
         self.assertEqual(len(endpoint.server_version), 128)
 
     def test_a_time_of_any_zone_is_stored_in_utc(self):

@@ -1,7 +1,8 @@
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
-from .common import ConnectionCase, outcome
+from .common import CANARY, ConnectionCase, outcome
 
 
 @tagged("post_install", "-at_install")
@@ -92,6 +93,33 @@ class TestRights(ConnectionCase):
         self.assertFalse(self.env.cr.fetchone()[0])
         self.assertFalse(user._is_internal() or user._is_portal() or user._is_public())
         self.assertEqual(user.all_group_ids, self.env.ref("insightpulse_connection_manager.group_connection_sidecar"))
+
+    def test_the_sidecars_user_does_not_change_itself(self):
+        user = self.sidecar_user
+        before = user.name, user.email
+        for values in ({"name": "Another"}, {"email": "me@example.com"}, {"company_id": user.company_id.id}, {}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                user.with_user(user).write(values)
+        self.assertEqual((user.name, user.email), before)
+        self.employee.with_user(self.employee).write({"email": "me@example.com"})
+
+    def test_nobody_gives_the_sidecars_user_a_password(self):
+        user = self.sidecar_user.with_user(self.env.ref("base.user_admin"))
+        wizard = {"user_ids": [Command.create({"user_id": user.id, "new_passwd": CANARY})]}
+        ways = {
+            "write": lambda: user.write({"password": CANARY}),
+            "method": lambda: user._change_password(CANARY),
+            "wizard": lambda: user.env["change.password.wizard"].create(wizard).change_password_button(),
+        }
+        for way, give in ways.items():
+            with self.subTest(way=way):
+                with self.assertRaises(UserError) as refused:
+                    give()
+                self.assertIn("no password, but an API key", str(refused.exception))
+                self.assertNotIn(CANARY, str(refused.exception))
+        self.env.cr.execute("SELECT password FROM res_users WHERE id = %s", [user.id])
+        self.assertFalse(self.env.cr.fetchone()[0])
+        self.employee.with_user(user.env.user).password = "another one"
 
     def test_parameters_of_the_sidecar_are_for_system_administrators(self):
         with self.assertRaises(AccessError):

@@ -5,7 +5,11 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
 from odoo.addons.insightpulse_connection_manager.exceptions import SidecarUnreachable
-from odoo.addons.insightpulse_connection_manager.models.connection_endpoint import SECRET_MASK
+from odoo.addons.insightpulse_connection_manager.models.connection_endpoint import (
+    SECRET_BYTES,
+    SECRET_MASK,
+    TEXT_LENGTHS,
+)
 
 from .common import CANARY, ConnectionCase
 
@@ -28,12 +32,123 @@ class TestSecrets(ConnectionCase):
         self.assertEqual(row.count("ip1.test."), 2)
 
     def test_a_password_in_the_address_is_refused_and_not_repeated(self):
-        for address in (f"https://me:{CANARY}@api.example.com/v1", f"me:{CANARY}@db.example.com", f"//:{CANARY}@db"):
-            with self.assertRaisesRegex(ValidationError, "has a password in it") as refused:
-                self.create_endpoint(base_url=address)
+        everywhere = (
+            f"https://me:{CANARY}@api.example.com/v1",
+            f"me:{CANARY}@db.example.com",
+            f"//:{CANARY}@db",
+            f"postgresql://u:{CANARY}/ss@db",
+            f"u:{CANARY}#x@db",
+            f"u:{CANARY}?x@db",
+            f"https://u:p/{CANARY}@host/",
+            f"https:/u:{CANARY}@host",
+            f"https:\\\\u:{CANARY}@host",
+            f"https://{CANARY}@host/",
+            f"https://u%3a{CANARY}@host/",
+            f"password={CANARY} host=db",
+            f"host=db PASSWORD = '{CANARY}'",
+            f"https://api/?token={CANARY}",
+        )
+        for address in everywhere:
+            for kind in dict(self.Endpoint._fields["connection_type"].selection):
+                with self.subTest(address=address, kind=kind):
+                    self.check_address_refused(address, kind)
+
+    def test_a_key_in_the_addresss_query_is_refused_and_not_repeated(self):
+        for key in (
+            *("token", "access_token", "accessToken", "key", "api_key", "apikey", "X-API-Key", "password", "passwd"),
+            *("pwd", "secret", "client_secret", "sig", "signature", "X-Amz-Signature", "TOKEN"),
+        ):
+            for before in ("https://api.example.com/v1?", "https://api.example.com/v1?page=2&", "api.example.com/#"):
+                with self.subTest(key=key, before=before):
+                    self.check_address_refused(f"{before}{key}={CANARY}", "api")
+
+    def check_address_refused(self, address, kind):
+        with self.assertRaisesRegex(ValidationError, "looks as if it had a password") as refused:
+            self.create_endpoint(base_url=address, connection_type=kind)
+        self.assertNotIn(CANARY, str(refused.exception))
+
+    def test_an_address_without_a_password_is_saved_even_when_it_makes_no_sense(self):
+        addresses = {
+            "postgresql": (
+                "db.example.com:5432",
+                "::1",
+                "[::1]:5432",
+                "postgresql://db.example.com/books",
+                "/var/run/postgresql",
+                "not a host!",
+                "  db.example.com ",
+            ),
+            "api": (
+                "https://api.example.com:8443/v1?at=a@b",
+                "https://api.example.com/v1?monkey=1&design=2&page=3",
+                "https://api.example.com/v1/keys/tokens",
+                "https://social.example.com/%40me",
+                "not a host!",
+                "https:/api",
+                " api.example.com ",
+            ),
+        }
+        for kind, values in addresses.items():
+            for address in values:
+                with self.subTest(address=address):
+                    endpoint = self.create_endpoint(base_url=address, connection_type=kind)
+                    self.assertEqual(endpoint.base_url.strip(), address.strip())
+
+    def test_a_kind_to_which_the_address_looks_like_a_password_is_refused(self):
+        endpoint = self.create_endpoint(connection_type="api", base_url="https://api.example.com/v1?at=a@b")
+        with self.assertRaises(ValidationError):
+            endpoint.connection_type = "postgresql"
+
+    def test_a_text_that_is_too_long_is_refused_and_not_cut(self):
+        for name, most in TEXT_LENGTHS.items():
+            with self.subTest(field=name):
+                endpoint = self.create_endpoint(**{name: "x" * most})
+                self.assertEqual(len(endpoint[name]), most)
+                with self.assertRaisesRegex(ValidationError, f"at most {most} characters fit"):
+                    endpoint.write({name: "x" * (most + 1)})
+
+    def test_a_secret_that_is_too_long_is_refused_before_it_is_sent(self):
+        endpoint = self.create_endpoint(password="é" * (SECRET_BYTES // 2))
+        self.sidecar.calls.clear()
+        for write in (
+            lambda secret: endpoint.write({"api_key": secret}),
+            lambda key: self.create_endpoint(api_key=key),
+        ):
+            with self.assertRaisesRegex(ValidationError, "64 KiB"):
+                write("é" * (SECRET_BYTES // 2) + "x")
+        self.assertFalse(self.sidecar.calls)
+
+    def test_a_secret_that_was_typed_for_another_server_is_refused(self):
+        endpoint = self.create_endpoint()
+        seen = endpoint.revision
+        endpoint.write({"base_url": "evil.example"})
+        for name in ("password", "api_key"):
+            with self.assertRaisesRegex(UserError, "changed by someone else") as refused:
+                endpoint.with_user(self.admin).write({name: CANARY, "revision_seen": seen})
             self.assertNotIn(CANARY, str(refused.exception))
-        for address in ("https://api.example.com:8443/v1?at=a@b", "db.example.com:5432", "::1", "me@db"):
-            self.assertEqual(self.create_endpoint(base_url=address).base_url, address)
+        self.assertFalse(self.sidecar.payloads("/v1/seal"))
+        self.assertEqual(self.tokens(endpoint), (False, False))
+
+    def test_a_form_that_shows_what_is_stored_may_save_again_and_again(self):
+        endpoint = self.create_endpoint()
+        specification = {"password": {}, "revision": {}, "revision_seen": {}}
+        seen = endpoint.revision
+        for secret in (CANARY, CANARY + "2"):
+            values = {"base_url": f"{secret}.example", "password": secret, "revision_seen": seen}
+            (saved,) = endpoint.web_save(values, specification)
+            self.assertEqual((saved["password"], saved["revision_seen"]), (SECRET_MASK, 0))
+            self.assertGreater(saved["revision"], seen)
+            seen = saved["revision"]
+        self.assertEqual(len(self.sidecar.payloads("/v1/seal")), 2)
+
+    def test_what_a_form_has_seen_matters_to_new_secrets_only(self):
+        endpoint = self.create_endpoint(password=CANARY, revision_seen=9)
+        endpoint.write({"name": "Renamed", "password": SECRET_MASK, "revision_seen": 9})
+        self.assertEqual((endpoint.name, endpoint.password), ("Renamed", SECRET_MASK))
+        endpoint.write({"password": False, "revision_seen": 9})
+        self.assertFalse(endpoint.password)
+        endpoint.write({"password": CANARY, "revision_seen": 0})
+        self.assertEqual(endpoint.password, SECRET_MASK)
 
     def test_a_secret_reads_as_a_mask_for_everybody(self):
         endpoint = self.create_endpoint(password=CANARY)
@@ -145,6 +260,62 @@ class TestSecrets(ConnectionCase):
         result = self.Endpoint.load([".id", "base_url"], [[str(endpoint.id), "evil.example"]])
         self.assertEqual((result["ids"], result["messages"]), (endpoint.ids, []))
         self.assertFalse(endpoint.password)
+
+    def test_an_import_takes_no_secret(self):
+        for column in ("password", "api_key", "password/.id"):
+            result = self.Endpoint.load(["name", "connection_type", column], [["Imported", "api", CANARY]])
+            self.assertFalse(result["ids"])
+            self.assertIn("cannot come from a file", result["messages"][0]["message"])
+            self.assertNotIn(CANARY, str(result))
+        self.assertFalse(self.Endpoint.search([("name", "=", "Imported")]))
+        self.assertFalse(self.sidecar.calls)
+
+    def preview(self, content, lang=None, **options):
+        importer = self.env["base_import.import"].with_user(self.manager).with_context(lang=lang)
+        importer = importer.create({"res_model": self.Endpoint._name, "file": content, "file_type": "text/csv"})
+        options = {"quoting": '"', "separator": "", "has_headers": True, **options}
+        return importer.parse_preview(options), importer
+
+    def test_a_file_with_a_column_of_secrets_is_not_kept(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        field = self.env["ir.model.fields"]._get(self.Endpoint._name, "password")
+        field.with_context(lang="fr_FR").field_description = "Mot de passe"
+        for header in ("password", "PASSWORD", "Api Key", "api_key", "API-Key", " Password ", "mot de passe"):
+            for separator in (",", ";"):
+                content = f"name{separator}{header}\nBooks{separator}{CANARY}\n".encode()
+                for options in ({}, {"has_headers": False}, {"separator": ","}):
+                    with self.subTest(content=content, options=options):
+                        answer, importer = self.preview(content, lang="fr_FR", **options)
+                        self.assertEqual(list(answer), ["error"])
+                        self.assertIn("cannot come from a file", answer["error"])
+                        self.assertFalse(importer.file)
+
+    def test_other_files_are_imported_as_ever_and_offer_no_secret(self):
+        answer, importer = self.preview(b"name,connection_type,base_url\nImported,api,https://api.example\n")
+        offered = {field["name"] for field in answer["fields"]}
+        self.assertIn("base_url", offered)
+        self.assertTrue(offered.isdisjoint({"password", "api_key", "revision_seen"}))
+        self.assertTrue(importer.file)
+        columns = ["name", "connection_type", "base_url"]
+        result = importer.execute_import(columns, columns, {"quoting": '"', "separator": ",", "has_headers": True})
+        self.assertEqual(self.Endpoint.browse(result["ids"]).name, "Imported")
+        tree = self.env["base_import.import"].get_fields_tree("res.users")
+        self.assertIn("password", {field["name"] for field in tree})
+
+    def test_a_file_that_cannot_be_read_is_explained_by_odoo(self):
+        answer, _importer = self.preview(b"\xff\xfe\x00", encoding="utf-8")
+        self.assertNotIn("cannot come from a file", answer["error"])
+
+    def test_a_secret_has_no_default(self):
+        defaults = self.env["ir.default"]
+        for name in ("password", "api_key"):
+            with self.assertRaisesRegex(ValidationError, "have no default") as refused:
+                defaults.with_user(self.manager).set(self.Endpoint._name, name, CANARY, user_id=True)
+            self.assertNotIn(CANARY, str(refused.exception))
+        defaults.set(self.Endpoint._name, "username", "reader")
+        default = defaults.search([("field_id.model", "=", self.Endpoint._name)])
+        with self.assertRaisesRegex(ValidationError, "have no default"):
+            default.field_id = self.env["ir.model.fields"]._get(self.Endpoint._name, "password")
 
     def test_changing_the_destination_keeps_the_secret_of_the_same_write_only(self):
         endpoint = self.create_endpoint(password=CANARY, api_key=CANARY)

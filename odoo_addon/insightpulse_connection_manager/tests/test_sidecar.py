@@ -1,3 +1,4 @@
+import logging
 import os
 import socket
 import threading
@@ -10,7 +11,7 @@ from odoo.tests import Form, tagged
 from odoo.addons.insightpulse_connection_manager import exceptions
 from odoo.addons.insightpulse_connection_manager.models import sidecar as sidecar_module
 
-from .common import TOKEN, ConnectionCase
+from .common import CANARY, TOKEN, ConnectionCase
 
 LOGGER = "odoo.addons.insightpulse_connection_manager"
 
@@ -250,6 +251,23 @@ class TestSidecar(ConnectionCase):
         self.env.flush_all()
         self.env.cr.execute("SELECT string_agg(setup::text, '') FROM insightpulse_sidecar_setup setup")
         self.assertNotIn(variables["INSIGHTPULSE_ODOO__API_KEY"], self.env.cr.fetchone()[0])
+
+    def test_saving_the_shown_credentials_reaches_neither_table_nor_log(self):
+        shown = self.env["insightpulse.sidecar.credentials"].with_user(self.system)
+        values = {"environment": CANARY}
+        for save in (
+            lambda: shown.create(values),
+            lambda: shown.web_save(values, {}),
+            lambda: shown.browse(1).write(values),
+            lambda: shown.browse(1).web_save(values, {}),
+        ):
+            with (
+                self.assertLogs(level=logging.DEBUG) as logs,
+                self.assertRaisesRegex(UserError, "never stored") as error,
+            ):
+                logging.getLogger(LOGGER).debug("assertLogs wants a line")
+                save()
+            self.assertNotIn(CANARY, "\n".join(logs.output) + str(error.exception))
 
     def test_the_wizard_is_for_system_administrators(self):
         with self.assertRaises(AccessError):

@@ -12,8 +12,8 @@ CONNECTIONS_MAX = 2_147_483_647
 TEXT_LENGTHS = {
     "server_version": 128,
     "failure_kind": 64,
-    "failure_message": 2_000,
-    "failure_advice": 2_000,
+    "failure_message": 1_000,
+    "failure_advice": 1_000,
 }
 PHASES_MAX = 16
 PHASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
@@ -45,6 +45,31 @@ def read_outcomes(results):
         if known is None or known["last_probe_id"] < outcome["last_probe_id"]:
             newest[outcome["id"]] = outcome
     return list(newest.values())
+
+
+def read_answer(result):
+    """Return what is told of one endpoint when a click's wait is over, cleaned as what is stored.
+
+    :raise OutcomeInvalid: when it does not fit
+    """
+    answer = {
+        "id": _integer(result, "id", 0, CONNECTIONS_MAX),
+        "probe": _uuid(result, "probe"),
+        "state": result.get("state"),
+    }
+    if answer["state"] == "testing" and result.get("status") is None:
+        return answer
+    if answer["state"] != "done" or result.get("status") not in STATUSES:
+        raise OutcomeInvalid("state")
+    return {
+        **answer,
+        "status": result["status"],
+        "latency_ms": _milliseconds(result.get("latency_ms"), "latency_ms"),
+        "server_version": _text(result, "server_version"),
+        "failure_kind": _failure_kind(result),
+        "failure_message": _text(result, "failure_message"),
+        "failure_advice": _text(result, "failure_advice"),
+    }
 
 
 def _read_outcome(result):

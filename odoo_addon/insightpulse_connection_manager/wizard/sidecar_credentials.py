@@ -1,4 +1,5 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 
 class SidecarCredentials(models.AbstractModel):
@@ -10,3 +11,15 @@ class SidecarCredentials(models.AbstractModel):
     # The web client asks for the id together with the default value.
     id = fields.Id()
     environment = fields.Text(readonly=True)
+
+    # Without a table, Odoo's own would fail in SQL, and log the statement with the credentials in it.
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        raise self._not_stored()
+
+    def write(self, vals):
+        raise self._not_stored()
+
+    def _not_stored(self):
+        return UserError(self.env._("Credentials are shown once and never stored."))

@@ -1,7 +1,7 @@
 import { defineBusModels, startBusService } from "@bus/../tests/bus_test_helpers";
 import { describe, expect, test } from "@odoo/hoot";
-import { waitFor } from "@odoo/hoot-dom";
-import { advanceTime, animationFrame } from "@odoo/hoot-mock";
+import { unload, waitFor } from "@odoo/hoot-dom";
+import { advanceTime, animationFrame, mockSendBeacon } from "@odoo/hoot-mock";
 import {
     contains,
     defineModels,
@@ -31,6 +31,7 @@ class Endpoint extends models.Model {
 
     name = fields.Char();
     password = fields.Char();
+    revision_seen = fields.Integer();
     connection_type = fields.Selection({ selection: [["postgresql", "PostgreSQL"]] });
     revision = fields.Integer();
     status = fields.Selection({
@@ -134,7 +135,7 @@ test("a form shows the result and keeps what was typed and not saved", async () 
     expect("[name=password] input").toHaveValue("secret");
     onRpc("web_save", ({ args }) => expect.step(args[1]));
     await contains(".o_form_button_save").click();
-    expect.verifySteps([{ name: "Typed", password: "secret" }]);
+    expect.verifySteps([{ name: "Typed", password: "secret", revision_seen: 1 }]);
 });
 
 test("a form keeps what is being typed, and shows that it is not saved", async () => {
@@ -170,6 +171,40 @@ test("a view that cannot be read again stays as it is", async () => {
     });
     await tellTheBrowser(1);
     expect(".o_kanban_record:eq(0)").toHaveText("Books\nNot tested");
+});
+
+test("a secret says which revision its typist has seen, whatever the server has by now", async () => {
+    await mount("form", form, { resId: 1 });
+    onRpc("web_save", ({ args }) => {
+        expect.step(args[1]);
+        MockServer.env[MODEL].write([1], { revision: 7, revision_seen: 0 });
+    });
+    report(1, { status: "success", revision: 2 });
+    await tellTheBrowser(1);
+    await contains("[name=password] input").edit("secret");
+    await contains(".o_form_button_save").click();
+    await contains("[name=name] input").edit("Renamed");
+    await contains(".o_form_button_save").click();
+    // Filled in by a script: no event tells of it.
+    document.querySelector("[name=password] input").value = "another";
+    await contains("[name=name] input").edit("Renamed again");
+    await contains(".o_form_button_save").click();
+    const seen = MockServer.env[MODEL].browse(1)[0].revision;
+    expect(seen).toBe(7);
+    expect.verifySteps([
+        { password: "secret", revision_seen: 1 },
+        { name: "Renamed" },
+        { name: "Renamed again", password: "another", revision_seen: 7 },
+    ]);
+});
+
+test("a page that is closed while a secret is typed says so too", async () => {
+    mockSendBeacon(async (_route, blob) => expect.step(JSON.parse(await blob.text()).params.args[1]));
+    await mount("form", form, { resId: 1 });
+    await contains("[name=password] input").fill("x", { confirm: false });
+    await unload();
+    await animationFrame();
+    expect.verifySteps([{ password: "x", revision_seen: 1 }]);
 });
 
 test("focussing a secret selects its mask", async () => {
