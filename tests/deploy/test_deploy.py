@@ -43,9 +43,7 @@ def tool(name):
 
 
 def check(*command, cwd=ROOT, env=None):
-    done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True
-    )
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{shlex.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -176,9 +174,7 @@ def test_every_file_that_the_binary_is_made_of_is_copied(insightpulse, target):
     files = [file.relative_to(ROOT).as_posix() for file in files if file.is_relative_to(ROOT)]
     files = [file for file in files if not (ROOT / file).is_relative_to(target.parent)]
     assert "crates/sidecar/src/main.rs" in files
-    files += [
-        name for name in ("rust-toolchain.toml", ".cargo/config.toml") if (ROOT / name).exists()
-    ]
+    files += [name for name in ("rust-toolchain.toml", ".cargo/config.toml") if (ROOT / name).exists()]
     copied = copied_from_context()
     for file in files:
         assert any(file == source or file.startswith(f"{source}/") for source in copied), (
@@ -190,9 +186,7 @@ def test_every_file_that_the_binary_is_made_of_is_copied(insightpulse, target):
 def test_the_workspace_resolves_from_what_is_copied(tmp_path):
     for source in copied_from_context():
         if (ROOT / source).is_dir():
-            shutil.copytree(
-                ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("target")
-            )
+            shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("target"))
         else:
             shutil.copy(ROOT / source, tmp_path / source)
     host = re.search(r"^host: (.+)$", check("rustc", "-vV"), re.MULTILINE)[1]
@@ -270,9 +264,7 @@ def test_compose_uses_only_what_it_declares_and_declares_only_what_it_uses():
     for service in stack["services"].values():
         used["secrets"] |= set(service.get("secrets", []))
         used["networks"] |= set(service["networks"])
-        used["volumes"] |= {
-            v.split(":")[0] for v in service.get("volumes", []) if not v.startswith((".", "/"))
-        }
+        used["volumes"] |= {v.split(":")[0] for v in service.get("volumes", []) if not v.startswith((".", "/"))}
         assert set(service.get("depends_on", {})) <= set(stack["services"])
         for value in service.get("environment", {}).values():
             if value.startswith("/run/secrets/"):
@@ -303,9 +295,7 @@ def test_in_compose_only_odoo_is_beside_the_sidecar_where_that_listens():
     services = compose()["services"]
     sidecar = services["sidecar"]
     listens_on = sidecar["environment"]["INSIGHTPULSE_SERVER__HOST"]
-    (network,) = [
-        name for name, n in sidecar["networks"].items() if listens_on in n.get("aliases", [])
-    ]
+    (network,) = [name for name, n in sidecar["networks"].items() if listens_on in n.get("aliases", [])]
     neighbours = {name for name, service in services.items() if network in service["networks"]}
     assert neighbours == {"odoo", "sidecar"}
 
@@ -375,10 +365,7 @@ def test_every_reference_between_manifests_is_met():
                 assert ("Secret", source["secret"]["name"]) in names
     for name in ("insightpulse-sidecar", "odoo"):
         labels = manifest("Deployment", name)["spec"]["template"]["metadata"]["labels"]
-        assert (
-            manifest("Deployment", name)["spec"]["selector"]["matchLabels"].items()
-            <= labels.items()
-        )
+        assert manifest("Deployment", name)["spec"]["selector"]["matchLabels"].items() <= labels.items()
         assert manifest("Service", name)["spec"]["selector"].items() <= labels.items()
 
 
@@ -409,9 +396,7 @@ def test_kubernetes_adds_no_variable_that_the_sidecar_would_refuse():
 
 def test_probes_ask_the_routes_that_need_no_token():
     (container,) = sidecar_pod()["containers"]
-    asked = {
-        probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")
-    }
+    asked = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
     assert asked == {
         "startupProbe": "/healthz",
         "livenessProbe": "/healthz",
@@ -434,9 +419,7 @@ def test_only_odoo_may_call_the_sidecar_in_the_cluster():
     assert caller["podSelector"]["matchLabels"].items() <= odoo.items()
     assert not caller["podSelector"]["matchLabels"].items() <= pods.items()
     assert [port["port"] for port in rule["ports"]] == [8787]
-    blocks = [
-        peer["ipBlock"] for rule in policy["egress"] for peer in rule["to"] if "ipBlock" in peer
-    ]
+    blocks = [peer["ipBlock"] for rule in policy["egress"] for peer in rule["to"] if "ipBlock" in peer]
     assert {e for block in blocks for e in block["except"]} == {
         "169.254.169.254/32",
         "fd00:ec2::254/128",
@@ -459,9 +442,7 @@ def test_the_init_container_makes_key_files_that_only_the_sidecar_reads(tmp_path
     copies = tmp_path / "copies"
     copies.mkdir()
     command = [
-        word.replace(mounts["mounted"], str(tmp_path / "mounted")).replace(
-            mounts["secrets"], str(copies)
-        )
+        word.replace(mounts["mounted"], str(tmp_path / "mounted")).replace(mounts["secrets"], str(copies))
         for word in container["command"]
     ]
     check(*command)
@@ -482,10 +463,7 @@ def test_the_addon_image_fills_the_folder_that_odoo_reads():
     (container,) = odoo_pod()["initContainers"]
     (odoo,) = odoo_pod()["containers"]
     assert container["image"].startswith("insightpulse-addon:")
-    mounts = [
-        {m["mountPath"] for m in c["volumeMounts"] if m["name"] == "addons"}
-        for c in (container, odoo)
-    ]
+    mounts = [{m["mountPath"] for m in c["volumeMounts"] if m["name"] == "addons"} for c in (container, odoo)]
     assert mounts == [{"/mnt/extra-addons"}] * 2
     assert ["CMD", '["cp", "-R", "/addon/.", "/mnt/extra-addons/"]'] in dockerfile()
 
@@ -499,9 +477,7 @@ def test_systemd_reads_the_unit_without_a_complaint(tmp_path, insightpulse):
     assert installed in text
     copy = tmp_path / "insightpulse.service"
     copy.write_text(text.replace(installed, str(insightpulse)))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True
-    )
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
     # It reads what else is installed on this machine too; that is not ours to mend.
     ours = [line for line in done.stderr.splitlines() if "insightpulse" in line]
     assert not ours and done.returncode == 0, done.stderr
@@ -555,18 +531,14 @@ def kubernetes_environment():
 def compose_environment():
     example = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / ".env.example").read_text(), re.MULTILINE))
     environment = compose()["services"]["sidecar"]["environment"]
-    filled = {
-        k: re.sub(r"\$\{(\w+)[^}]*\}", lambda m: example[m[1]], v) for k, v in environment.items()
-    }
+    filled = {k: re.sub(r"\$\{(\w+)[^}]*\}", lambda m: example[m[1]], v) for k, v in environment.items()}
     return image_environment() | filled
 
 
 def systemd_environment():
     """The unit's variables, and those that README.md puts into its EnvironmentFile."""
     readme = (DEPLOY / "README.md").read_text()
-    file = re.search(
-        r"^# /etc/insightpulse/insightpulse\.env\n(.*?)^```", readme, re.MULTILINE | re.DOTALL
-    )
+    file = re.search(r"^# /etc/insightpulse/insightpulse\.env\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     environment = dict(line.split("=", 1) for line in file[1].splitlines() if line)
     return environment | dict(value.split("=", 1) for value in unit()["Environment"])
 
@@ -619,9 +591,7 @@ def wait_until_healthy(process, environment, until):
 
 
 @pytest.mark.parametrize("where", ENVIRONMENTS)
-def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(
-    where, insightpulse, tmp_path
-):
+def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(where, insightpulse, tmp_path):
     environment = clean(on_this_machine(ENVIRONMENTS[where](), tmp_path / where))
     check(insightpulse, "keys", "add", env=environment)
     log = (tmp_path / "log").open("w+")
@@ -638,17 +608,13 @@ def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(
         log.close()
 
 
-@pytest.mark.parametrize(
-    "variable", ["INSIGHTPULSE_SERVER__TOKN_FILE", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"]
-)
+@pytest.mark.parametrize("variable", ["INSIGHTPULSE_SERVER__TOKN_FILE", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"])
 def test_the_sidecar_refuses_a_variable_that_it_does_not_know(variable, insightpulse, tmp_path):
     """Else the test above would prove nothing."""
     environment = clean(on_this_machine(compose_environment(), tmp_path / "refused"))
     check(insightpulse, "keys", "add", env=environment)
     environment[variable] = "10.0.0.1"
-    done = subprocess.run(
-        [insightpulse, "serve"], env=environment, capture_output=True, text=True, timeout=10
-    )
+    done = subprocess.run([insightpulse, "serve"], env=environment, capture_output=True, text=True, timeout=10)
     assert done.returncode != 0
     key = variable.removeprefix("INSIGHTPULSE_").split("__")[-1].lower()
     assert f"unknown field `{key}`" in done.stderr
