@@ -13,7 +13,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT / "deploy/dev"))
 
-from stack import network  # noqa: E402
+from stack import network, pairing  # noqa: E402
 from stack.odoo import ROLE, Odoo, OdooError  # noqa: E402
 from stack.postgres import Cluster  # noqa: E402
 from stack.settings import ADDON, Settings  # noqa: E402
@@ -89,30 +89,15 @@ class Databases:
 
 def pair(odoo: Odoo, sidecar: Sidecar, timeout_s: float = TIMEOUT_S) -> None:
     """Gives both sides what they need to trust each other, as `make up` does. Odoo must not run."""
-    printed = odoo.shell(
-        f"""
-import json
-credentials = env["insightpulse.sidecar"]._issue_credentials({sidecar.url!r}, {odoo.url!r})
-env.cr.commit()
-print(json.dumps(credentials))
-"""
-    )
-    credentials = json.loads(printed.splitlines()[-1])
-    sidecar.configure(
+    pairing.pair(
+        odoo,
+        sidecar,
         {
-            "server": {"token": credentials["server_token"]},
-            "odoo": {
-                "url": credentials["odoo_url"],
-                "database": credentials["odoo_database"],
-                "database_uuid": credentials["odoo_database_uuid"],
-                "login": credentials["odoo_login"],
-                "api_key": credentials["odoo_api_key"],
-            },
             "egress": {"allow_loopback": True},
             "probe": {"timeout_ms": int(timeout_s * 1000)},
             # What it would say to somebody who looks for a fault: the tests look there for secrets.
             "log": {"filter": "debug,h2=info,hyper=info,mio=info"},
-        }
+        },
     )
 
 

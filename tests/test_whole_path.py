@@ -435,19 +435,19 @@ def test_a_copied_database_does_not_speak_through_the_originals_sidecar(odoo: Od
 # ---------------------------------------------------------------- stops in between
 
 
-def probes_ended(sidecar: Sidecar, name: str) -> int:
-    return sidecar.log.read_text(errors="replace").count(f'endpoint.name="{name}"')
+def probes_ended(sidecar: Sidecar, endpoint: int) -> int:
+    lines = sidecar.log.read_text(errors="replace").splitlines()
+    return sum("Probed" in line and f"endpoint.id={endpoint} " in line for line in lines)
 
 
 def test_a_result_that_comes_while_odoo_is_stopped_is_written_once_it_is_back(
     odoo: Odoo, sidecar: Sidecar, board: Board, books: Cluster, black_hole: BlackHole
 ) -> None:
-    name = "Odoo goes away"
-    endpoint = board.create(**healthy(books, name=name, port=black_hole.port))
+    endpoint = board.create(**healthy(books, port=black_hole.port))
     action = board.test(endpoint)
     odoo.stop()
     try:
-        wait_until(lambda: probes_ended(sidecar, name) == 1, "the probe's end")
+        wait_until(lambda: probes_ended(sidecar, endpoint) == 1, "the probe's end")
         assert status(odoo, endpoint) == "draft"
     finally:
         odoo.start()
@@ -458,14 +458,13 @@ def test_a_result_that_comes_while_odoo_is_stopped_is_written_once_it_is_back(
 def test_results_survive_a_restart_of_the_sidecar(
     odoo: Odoo, sidecar: Sidecar, board: Board, books: Cluster, black_hole: BlackHole
 ) -> None:
-    name = "The sidecar goes away"
-    endpoint = board.create(**healthy(books, name=name, port=black_hole.port))
+    endpoint = board.create(**healthy(books, port=black_hole.port))
     action = board.test(endpoint)
     odoo.stop()
     try:
         # It finishes the probe under way, and keeps the result that Odoo does not take.
         sidecar.stop()
-        assert probes_ended(sidecar, name) == 1
+        assert probes_ended(sidecar, endpoint) == 1
         assert status(odoo, endpoint) == "draft"
         sidecar.start(wait_for_odoo=False)
     finally:
