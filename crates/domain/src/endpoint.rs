@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
+use crate::failure::server_text;
 use crate::kind::{Family, Kind};
 
 /// An endpoint as Odoo stores it: what a person typed, and sealed secrets.
@@ -174,7 +175,7 @@ impl HttpTarget {
         let text = given(&raw.base_url).ok_or(Invalid::MissingHost)?;
         let field_port = Port::of_field(raw.port)?;
         let (url, default_port) = if text.contains("://") {
-            let url = Url::parse(text).map_err(|_| Invalid::Url(cut(text)))?;
+            let url = Url::parse(text).map_err(|_| Invalid::Url(server_text(text)))?;
             let default_port = url.port_or_known_default();
             (url, default_port)
         } else {
@@ -183,14 +184,14 @@ impl HttpTarget {
                 Err(_) => format!("{}://{text}", kind_scheme.as_str()),
             };
             (
-                Url::parse(&text).map_err(|_| Invalid::Url(cut(&text)))?,
+                Url::parse(&text).map_err(|_| Invalid::Url(server_text(&text)))?,
                 Some(kind_port),
             )
         };
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            other => return Err(Invalid::Scheme(cut(other))),
+            other => return Err(Invalid::Scheme(server_text(other))),
         };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Invalid::Credentials);
@@ -246,16 +247,16 @@ impl Host {
         match url::Host::parse(text) {
             // A DNS name may end in one dot; a trailing-dot name and the plain one are the same host.
             Ok(url::Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(&name) {
-                "" => Err(Invalid::Host(cut(text))),
+                "" => Err(Invalid::Host(server_text(text))),
                 name if name.len() > 253
                     || name.split('.').any(|label| label.is_empty() || label.len() > 63) =>
                 {
-                    Err(Invalid::Host(cut(text)))
+                    Err(Invalid::Host(server_text(text)))
                 }
                 name => Ok(Self(url::Host::Domain(name.to_owned()))),
             },
             Ok(host) => Ok(Self(host)),
-            Err(_) => Err(Invalid::Host(cut(text))),
+            Err(_) => Err(Invalid::Host(server_text(text))),
         }
     }
 
@@ -355,10 +356,6 @@ fn without_control(field: &'static str, text: &str) -> Result<String, Invalid> {
         return Err(Invalid::Control(field));
     }
     Ok(text.to_owned())
-}
-
-fn cut(text: &str) -> String {
-    crate::failure::server_text(text)
 }
 
 #[cfg(test)]

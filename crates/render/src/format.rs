@@ -40,7 +40,7 @@ pub struct Document {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is no format here; there are: uri, env, compose")]
+#[error("“{0}” is no format here; there are: {known}", known = Format::ALL.map(Format::as_str).join(", "))]
 pub struct UnknownFormat(String);
 
 impl Format {

@@ -1,6 +1,6 @@
 //! What a sealed secret is bound to.
 
-use insightpulse_domain::Destination;
+use insightpulse_domain::{Destination, RawEndpoint};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,6 +33,16 @@ impl Field {
 }
 
 impl Binding {
+    /// Where a secret of an endpoint belongs, by what the endpoint is now.
+    pub fn of(database: Uuid, endpoint: &RawEndpoint, field: Field) -> Self {
+        Self {
+            database,
+            record: endpoint.record,
+            field,
+            destination: Destination::of(endpoint),
+        }
+    }
+
     /// The associated data of a token: every part with its length before it,
     /// as four bytes, most significant first.
     pub(crate) fn associated_data(&self, version: &str, key: &str) -> Vec<u8> {

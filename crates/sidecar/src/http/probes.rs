@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
-use insightpulse_domain::{Destination, Endpoint, Failure, FailureKind, Outcome, RawEndpoint};
+use insightpulse_domain::{Endpoint, Failure, FailureKind, Outcome, RawEndpoint};
 use insightpulse_monitor::{Answer, Job};
 use insightpulse_probe::Target;
 use insightpulse_vault::{Binding, Field, Keyring, OpenError};
@@ -87,12 +87,7 @@ fn open(database: Uuid, keyring: &Keyring, raw: &RawEndpoint) -> Result<Target, 
         .map_err(|invalid| Failure::new(FailureKind::InvalidEndpoint, invalid.to_string()))?;
     let open = |field, token: &Option<String>| -> Result<Option<SecretString>, Failure> {
         let Some(token) = token else { return Ok(None) };
-        let binding = Binding {
-            database,
-            record: raw.record,
-            field,
-            destination: Destination::of(raw),
-        };
+        let binding = Binding::of(database, raw, field);
         let opened = token.parse().and_then(|token| keyring.open(&token, &binding));
         opened
             .map(Some)

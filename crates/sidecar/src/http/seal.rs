@@ -1,7 +1,7 @@
 //! `POST /v1/seal`: plaintexts in, tokens out that only this sidecar opens.
 
 use actix_web::web::{Data, Json};
-use insightpulse_domain::{Destination, RawEndpoint};
+use insightpulse_domain::RawEndpoint;
 use insightpulse_vault::{Binding, Field};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -40,12 +40,7 @@ pub async fn seal(api: Data<Api>, request: Json<Request>) -> Result<Json<Respons
                  secret,
                  endpoint,
              }| {
-                let binding = Binding {
-                    database,
-                    record: endpoint.record,
-                    field,
-                    destination: Destination::of(&endpoint),
-                };
+                let binding = Binding::of(database, &endpoint, field);
                 let token = api.keyring.seal(&secret, &binding);
                 token
                     .map(|token| token.to_string())
