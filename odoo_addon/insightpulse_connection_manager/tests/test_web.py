@@ -4,7 +4,9 @@ from unittest.mock import patch
 from odoo.exceptions import ConcurrencyError
 from odoo.tests import HttpCase, tagged
 
-from odoo.addons.insightpulse_connection_manager.models.connection_endpoint import ConnectionEndpoint
+from odoo.addons.insightpulse_connection_manager.models.connection_endpoint_probing import (
+    ConnectionEndpointProbing,
+)
 
 from .common import CANARY, ConnectionMixin, outcome
 
@@ -23,14 +25,17 @@ class TestWeb(ConnectionMixin, HttpCase):
     def test_a_request_that_odoo_runs_again_keeps_its_id(self):
         endpoint = self.create_endpoint()
         self.authenticate("ip_manager", "ip_manager")
-        real, conflicts = ConnectionEndpoint._notify_one, iter([True])
+        real, conflicts = ConnectionEndpointProbing._notify_one, iter([True])
 
         def conflict_once(records, results):
             if next(conflicts, False):
                 raise ConcurrencyError("a conflict")
             return real(records, results)
 
-        with patch.object(ConnectionEndpoint, "_notify_one", conflict_once), patch("odoo.service.model.time.sleep"):
+        with (
+            patch.object(ConnectionEndpointProbing, "_notify_one", conflict_once),
+            patch("odoo.service.model.time.sleep"),
+        ):
             answer = self.call("action_test_connection", endpoint.ids)
         self.assertEqual(answer["result"]["params"]["type"], "info")
         first, second = self.sidecar.payloads("/v1/probes")
