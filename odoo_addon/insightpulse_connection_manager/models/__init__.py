@@ -1,4 +1,5 @@
 from . import agency
+from . import audit_entry
 from . import sidecar
 from . import connection_endpoint
 from . import connection_endpoint_probing
