@@ -1,5 +1,7 @@
 //! What a sealed secret is bound to.
 
+use std::borrow::Cow;
+
 use insightpulse_domain::{Destination, RawEndpoint};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -42,24 +44,53 @@ impl Binding {
             destination: Destination::of(endpoint),
         }
     }
+}
 
-    /// The associated data of a token: every part with its length before it,
-    /// as four bytes, most significant first.
-    pub(crate) fn associated_data(&self, version: &str, key: &str) -> Vec<u8> {
-        let mut encoded = Vec::with_capacity(256);
-        let mut push = |part: &[u8]| {
-            let length = u32::try_from(part.len()).expect("a request's body is bounded far below 4 GiB");
-            encoded.extend_from_slice(&length.to_be_bytes());
-            encoded.extend_from_slice(part);
-        };
-        push(version.as_bytes());
-        push(key.as_bytes());
-        push(self.database.as_bytes());
-        push(self.record.as_bytes());
-        push(self.field.as_str().as_bytes());
-        for part in self.destination.parts() {
-            push(part.as_bytes());
-        }
-        encoded
+/// What a token may be opened for: the parts of its associated data.
+///
+/// Two kinds never have the same parts: an endpoint's begin with the 16 bytes of
+/// a uuid, every other kind's with its name, which is shorter.
+pub trait Bound {
+    fn parts(&self) -> Vec<Cow<'_, [u8]>>;
+}
+
+impl Bound for Binding {
+    fn parts(&self) -> Vec<Cow<'_, [u8]>> {
+        let fixed: [&[u8]; 3] = [
+            self.database.as_bytes(),
+            self.record.as_bytes(),
+            self.field.as_str().as_bytes(),
+        ];
+        let destination = self.destination.parts().map(str::as_bytes);
+        fixed.into_iter().chain(destination).map(Cow::Borrowed).collect()
     }
+}
+
+/// The API key by which one Odoo is called, at one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingBinding {
+    pub database: Uuid,
+    pub odoo_url: String,
+}
+
+impl Bound for PairingBinding {
+    fn parts(&self) -> Vec<Cow<'_, [u8]>> {
+        let parts: [&[u8]; 3] = [b"pairing", self.database.as_bytes(), self.odoo_url.as_bytes()];
+        parts.into_iter().map(Cow::Borrowed).collect()
+    }
+}
+
+/// The associated data of a token: every part with its length before it, as
+/// four bytes, most significant first.
+pub(crate) fn associated_data(version: &str, key: &str, bound: &impl Bound) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(256);
+    let mut push = |part: &[u8]| {
+        let length = u32::try_from(part.len()).expect("a request's body is bounded far below 4 GiB");
+        encoded.extend_from_slice(&length.to_be_bytes());
+        encoded.extend_from_slice(part);
+    };
+    push(version.as_bytes());
+    push(key.as_bytes());
+    bound.parts().iter().for_each(|part| push(part));
+    encoded
 }

@@ -45,6 +45,10 @@ pub enum KeyringError {
     Key(KeyId),
     #[error("the primary key {0} is not among the keys")]
     PrimaryMissing(KeyId),
+    #[error("the keyring has no key {0}")]
+    Unknown(KeyId),
+    #[error("{0} is the primary key, which seals; rotate to another one first")]
+    Primary(KeyId),
     #[error("the operating system has no random numbers: {0}")]
     Random(getrandom::Error),
 }
@@ -66,12 +70,34 @@ impl Keyring {
         })
     }
 
-    /// Adds a new key and makes it the primary; the others go on opening.
-    pub fn add_primary(&mut self) -> Result<&KeyId, KeyringError> {
+    /// Adds a new key that opens and does not seal yet, so that it can reach
+    /// every replica before the first token names it.
+    pub fn add(&mut self) -> Result<KeyId, KeyringError> {
         let (id, key) = new_key()?;
         self.keys.insert(id.clone(), key);
+        Ok(id)
+    }
+
+    /// Makes a key the primary, a new one when none is named; the others go on opening.
+    pub fn rotate(&mut self, to: Option<&KeyId>) -> Result<&KeyId, KeyringError> {
+        let id = match to {
+            Some(id) if self.keys.contains_key(id) => id.clone(),
+            Some(id) => return Err(KeyringError::Unknown(id.clone())),
+            None => self.add()?,
+        };
         self.primary = id;
         Ok(&self.primary)
+    }
+
+    /// Forgets a key: what it sealed does not open any more.
+    pub fn remove(&mut self, id: &KeyId) -> Result<(), KeyringError> {
+        if *id == self.primary {
+            return Err(KeyringError::Primary(id.clone()));
+        }
+        match self.keys.remove(id) {
+            Some(_) => Ok(()),
+            None => Err(KeyringError::Unknown(id.clone())),
+        }
     }
 
     pub fn parse(text: &SecretString) -> Result<Self, KeyringError> {
@@ -194,7 +220,7 @@ mod tests {
     fn a_keyring_is_read_as_it_was_written() {
         let mut keyring = Keyring::generate().expect("random numbers");
         let first = keyring.primary().clone();
-        keyring.add_primary().expect("random numbers");
+        keyring.rotate(None).expect("random numbers");
         let read = Keyring::parse(&keyring.to_text()).expect("its own text");
         assert_eq!(read.primary(), keyring.primary());
         assert_ne!(read.primary(), &first);
@@ -203,6 +229,22 @@ mod tests {
             keyring.key(&first).map(Key::bytes)
         );
         assert_eq!(read.ids().count(), 2);
+    }
+
+    #[test]
+    fn a_key_opens_before_it_seals_and_is_removed_only_when_it_does_not_seal() {
+        let mut keyring = Keyring::generate().expect("random numbers");
+        let first = keyring.primary().clone();
+        let second = keyring.add().expect("random numbers");
+        assert_eq!((keyring.primary(), keyring.ids().count()), (&first, 2));
+        assert!(matches!(keyring.remove(&first), Err(KeyringError::Primary(_))));
+        assert_eq!(keyring.rotate(Some(&second)).expect("it is there"), &second);
+        keyring.remove(&first).expect("it does not seal any more");
+        assert!(matches!(keyring.remove(&first), Err(KeyringError::Unknown(_))));
+        assert!(matches!(
+            keyring.rotate(Some(&first)),
+            Err(KeyringError::Unknown(_))
+        ));
     }
 
     #[test]

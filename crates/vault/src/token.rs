@@ -10,7 +10,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::binding::Binding;
+use crate::binding::{Bound, associated_data};
 use crate::keyring::{KeyId, Keyring};
 
 const VERSION: &str = "ip1";
@@ -51,7 +51,7 @@ pub enum OpenError {
 
 impl Keyring {
     /// Seals with the primary key.
-    pub fn seal(&self, secret: &SecretString, binding: &Binding) -> Result<SealedToken, SealError> {
+    pub fn seal(&self, secret: &SecretString, binding: &impl Bound) -> Result<SealedToken, SealError> {
         if secret.expose_secret().len() > SECRET_MAX {
             return Err(SealError::TooLong);
         }
@@ -59,7 +59,7 @@ impl Keyring {
         getrandom::fill(&mut nonce).map_err(SealError::Random)?;
         let payload = Payload {
             msg: secret.expose_secret().as_bytes(),
-            aad: &binding.associated_data(VERSION, self.primary().as_str()),
+            aad: &associated_data(VERSION, self.primary().as_str(), binding),
         };
         let ciphertext = XChaCha20Poly1305::new(self.primary_key().bytes().into())
             .encrypt(&XNonce::from(nonce), payload)
@@ -73,7 +73,7 @@ impl Keyring {
     }
 
     /// Opens with the key that the token names, for exactly its binding.
-    pub fn open(&self, token: &SealedToken, binding: &Binding) -> Result<SecretString, OpenError> {
+    pub fn open(&self, token: &SealedToken, binding: &impl Bound) -> Result<SecretString, OpenError> {
         let key = self
             .key(&token.key)
             .ok_or_else(|| OpenError::UnknownKey(token.key.clone()))?;
@@ -83,7 +83,7 @@ impl Keyring {
             .ok_or(OpenError::Malformed)?;
         let payload = Payload {
             msg: ciphertext,
-            aad: &binding.associated_data(VERSION, token.key.as_str()),
+            aad: &associated_data(VERSION, token.key.as_str(), binding),
         };
         let plaintext = XChaCha20Poly1305::new(key.bytes().into())
             .decrypt(&XNonce::from(*nonce), payload)
@@ -91,6 +91,13 @@ impl Keyring {
             .map_err(|_| OpenError::Refused)?;
         let text = std::str::from_utf8(&plaintext).map_err(|_| OpenError::Refused)?;
         Ok(SecretString::from(text))
+    }
+}
+
+impl SealedToken {
+    /// The key that sealed it.
+    pub fn key(&self) -> &KeyId {
+        &self.key
     }
 }
 
@@ -135,7 +142,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::binding::Field;
+    use crate::binding::{Binding, Field, PairingBinding};
 
     fn keyring() -> Keyring {
         Keyring::generate().expect("random numbers")
@@ -213,6 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn an_api_key_of_a_pairing_is_no_secret_of_an_endpoint() {
+        let keyring = keyring();
+        let pairing = PairingBinding {
+            database: binding().database,
+            odoo_url: "https://odoo.example".into(),
+        };
+        let token = keyring.seal(&"key".into(), &pairing).expect("sealed");
+        assert_eq!(
+            keyring
+                .open(&token, &pairing)
+                .map(|key| key.expose_secret().to_owned()),
+            Ok("key".into())
+        );
+        let elsewhere = PairingBinding {
+            odoo_url: "https://evil.example".into(),
+            ..pairing
+        };
+        assert_eq!(keyring.open(&token, &elsewhere).err(), Some(OpenError::Refused));
+        assert_eq!(keyring.open(&token, &binding()).err(), Some(OpenError::Refused));
+    }
+
+    #[test]
     fn every_single_bit_change_of_a_token_is_refused() {
         let keyring = keyring();
         let token = keyring
@@ -237,7 +266,7 @@ mod tests {
             .seal(&"secret".into(), &binding())
             .expect("sealed")
             .to_string();
-        keyring.add_primary().expect("random numbers");
+        keyring.rotate(None).expect("random numbers");
         let new = keyring
             .seal(&"secret".into(), &binding())
             .expect("sealed")

@@ -19,7 +19,7 @@ pub fn run(command: Command, settings: RawSettings) -> anyhow::Result<()> {
         Command::Add => {
             let (keyring, what) = if path.exists() {
                 let mut keyring = keyring_file::read(&path)?;
-                keyring.add_primary().context("make a key")?;
+                keyring.rotate(None).context("make a key")?;
                 (keyring, "Added")
             } else {
                 (
