@@ -1,11 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 pub mod commands;
+mod digest;
 mod http;
-mod keyring_file;
+mod keyring_source;
+mod listener;
+mod metrics;
+mod odoo;
+mod pairing_code;
+mod pairings;
 mod private_file;
+mod reloading;
+mod secrets;
 pub mod settings;
 mod spool;
 pub mod startup;
 mod telemetry;
+mod tenants;
 mod writeback;

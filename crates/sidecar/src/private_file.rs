@@ -41,9 +41,21 @@ pub fn make_directory(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("make the directory {}", directory.display()))
 }
 
-/// Whether group or others may read or write a file.
-pub fn is_open_to_others(path: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+/// The permissions of a file.
+pub fn mode(path: &Path) -> io::Result<u32> {
+    Ok(fs::metadata(path)?.permissions().mode())
+}
+
+/// Waits for whoever changes files in this directory; others wait until the
+/// answer is dropped, or its process ends.
+pub fn lock(directory: &Path) -> anyhow::Result<File> {
+    // The directory itself is locked: a lock file would be one more to keep.
+    let attempt = || -> io::Result<File> {
+        let directory = File::open(directory)?;
+        directory.lock()?;
+        Ok(directory)
+    };
+    attempt().with_context(|| format!("lock the directory {}", directory.display()))
 }
 
 #[cfg(test)]

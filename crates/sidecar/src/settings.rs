@@ -1,5 +1,6 @@
 //! The configuration: read from a file and the environment, validated in one step.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
@@ -7,12 +8,10 @@ use std::{env, fs};
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
 use insightpulse_monitor::Limits;
-use insightpulse_odoo_rpc::Account;
 use insightpulse_probe::{EgressPolicy, EgressRule};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
-use uuid::Uuid;
 
 /// Every variable begins with this; `__` stands for the dot in a key.
 const PREFIX: &str = "INSIGHTPULSE";
@@ -30,8 +29,6 @@ pub struct RawSettings {
     #[serde(default)]
     keyring: RawKeyring,
     #[serde(default)]
-    odoo: RawOdoo,
-    #[serde(default)]
     egress: RawEgress,
     #[serde(default)]
     probe: RawProbe,
@@ -44,25 +41,20 @@ pub struct RawSettings {
 struct RawServer {
     host: String,
     port: u16,
-    token: Option<SecretString>,
-    token_file: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    metrics_token: Option<SecretString>,
+    metrics_token_file: Option<PathBuf>,
+    requests_per_second: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "the table [keyring]")]
 struct RawKeyring {
     file: Option<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "the table [odoo]")]
-struct RawOdoo {
-    url: Option<String>,
-    database: Option<String>,
-    database_uuid: Option<Uuid>,
-    login: String,
-    api_key: Option<SecretString>,
-    api_key_file: Option<PathBuf>,
+    mounted: Option<PathBuf>,
+    text: Option<SecretString>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,12 +93,8 @@ pub enum LogFormat {
 /// What `serve` needs; each field is valid.
 #[derive(Debug)]
 pub struct Settings {
-    /// `INSIGHTPULSE_STATE_DIR`: what must outlive the process.
-    pub state_dir: PathBuf,
     pub server: ServerSettings,
-    /// `INSIGHTPULSE_KEYRING__FILE`; `keyring.toml` in the state directory by default.
-    pub keyring_file: PathBuf,
-    pub odoo: OdooSettings,
+    pub state: StateSettings,
     /// `INSIGHTPULSE_EGRESS__…`
     pub egress: EgressPolicy,
     /// `INSIGHTPULSE_PROBE__…`
@@ -114,25 +102,60 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+/// What every verb needs that touches keys or pairings.
+#[derive(Debug, Clone)]
+pub struct StateSettings {
+    /// `INSIGHTPULSE_STATE_DIR`: what must outlive the process.
+    pub directory: PathBuf,
+    pub keyring: KeyringSettings,
+}
+
+/// Where the keys come from.
+#[derive(Debug, Clone)]
+pub enum KeyringSettings {
+    /// `INSIGHTPULSE_KEYRING__FILE`; `keyring.toml` in the state directory by
+    /// default. For its owner alone, and the one that `keys` can write.
+    File(PathBuf),
+    /// `INSIGHTPULSE_KEYRING__MOUNTED`: a secret that Kubernetes, Docker or
+    /// systemd mounts, with the mode that they give it.
+    Mounted(PathBuf),
+    /// `INSIGHTPULSE_KEYRING__TEXT`: what would stand in the file.
+    Text(SecretString),
+}
+
 #[derive(Debug)]
 pub struct ServerSettings {
-    /// `INSIGHTPULSE_SERVER__HOST`: a name or an address.
-    pub host: String,
-    /// `INSIGHTPULSE_SERVER__PORT`; 0 takes a free one.
-    pub port: u16,
-    /// `INSIGHTPULSE_SERVER__TOKEN` or `…__TOKEN_FILE`: what Odoo shows.
-    pub token: SecretString,
+    pub listen: Listen,
+    /// `INSIGHTPULSE_SERVER__METRICS_TOKEN` or `…_FILE`: without one, nobody reads `/metrics`.
+    pub metrics_token: Option<SecretString>,
+    /// `INSIGHTPULSE_SERVER__REQUESTS_PER_SECOND`, of one database.
+    pub requests_per_second: NonZeroU32,
 }
 
-#[derive(Debug)]
-pub struct OdooSettings {
-    /// `INSIGHTPULSE_ODOO__URL`, `…__DATABASE`, `…__LOGIN`, and `…__API_KEY` or `…__API_KEY_FILE`.
-    pub account: Account,
-    /// `INSIGHTPULSE_ODOO__DATABASE_UUID`: the one database that is served.
-    pub database_uuid: Uuid,
+/// Where Odoo reaches the sidecar.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    Tcp {
+        /// `INSIGHTPULSE_SERVER__HOST`: a name or an address.
+        host: String,
+        /// `INSIGHTPULSE_SERVER__PORT`; 0 takes a free one.
+        port: u16,
+        tls: Option<TlsFiles>,
+    },
+    /// `INSIGHTPULSE_SERVER__SOCKET`: the path of a Unix socket.
+    Unix(PathBuf),
 }
 
-/// Odoo's own tokens have 40 characters; fewer than this can be guessed.
+/// PEM files that are read again when they change.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// `INSIGHTPULSE_SERVER__TLS_CERTIFICATE`: the chain, the server's own first.
+    pub certificate: PathBuf,
+    /// `INSIGHTPULSE_SERVER__TLS_KEY`
+    pub key: PathBuf,
+}
+
+/// Fewer characters than this can be guessed.
 const TOKEN_MIN: usize = 32;
 
 impl Default for RawServer {
@@ -140,21 +163,12 @@ impl Default for RawServer {
         Self {
             host: "127.0.0.1".into(),
             port: 8787,
-            token: None,
-            token_file: None,
-        }
-    }
-}
-
-impl Default for RawOdoo {
-    fn default() -> Self {
-        Self {
-            url: None,
-            database: None,
-            database_uuid: None,
-            login: "insightpulse_sidecar".into(),
-            api_key: None,
-            api_key_file: None,
+            socket: None,
+            tls_certificate: None,
+            tls_key: None,
+            metrics_token: None,
+            metrics_token_file: None,
+            requests_per_second: 100,
         }
     }
 }
@@ -221,10 +235,42 @@ impl RawSettings {
             })
     }
 
-    pub fn keyring_file(&self) -> anyhow::Result<PathBuf> {
-        match &self.keyring.file {
-            Some(file) => Ok(file.clone()),
-            None => Ok(self.state_dir()?.join("keyring.toml")),
+    /// Where keys and pairings are; enough for the verbs that are not `serve`.
+    pub fn state(&self) -> anyhow::Result<StateSettings> {
+        let directory = self.state_dir()?.to_owned();
+        let keyring = match (&self.keyring.file, &self.keyring.mounted, &self.keyring.text) {
+            (None, None, None) => KeyringSettings::File(directory.join("keyring.toml")),
+            (Some(file), None, None) => KeyringSettings::File(file.clone()),
+            (None, Some(path), None) => KeyringSettings::Mounted(path.clone()),
+            (None, None, Some(text)) => KeyringSettings::Text(text.clone()),
+            _ => bail!(
+                "keyring.file, keyring.mounted and keyring.text: set one of them, and leave out the others"
+            ),
+        };
+        Ok(StateSettings { directory, keyring })
+    }
+
+    /// What Odoo's settings take for the sidecar's address.
+    pub fn listen(&self) -> anyhow::Result<Listen> {
+        let server = &self.server;
+        let tls = match (&server.tls_certificate, &server.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            (None, None) => None,
+            _ => bail!("server.tls_certificate and server.tls_key go together: set both or neither"),
+        };
+        match (&server.socket, tls) {
+            (Some(_), Some(_)) => {
+                bail!("server.socket has no TLS: leave out server.tls_certificate and server.tls_key")
+            }
+            (Some(path), None) => Ok(Listen::Unix(path.clone())),
+            (None, tls) => Ok(Listen::Tcp {
+                host: server.host.clone(),
+                port: server.port,
+                tls,
+            }),
         }
     }
 
@@ -240,22 +286,30 @@ impl RawSettings {
 
 impl Settings {
     pub fn validate(raw: RawSettings) -> anyhow::Result<Self> {
-        let state_dir = raw.state_dir()?.to_owned();
-        let keyring_file = raw.keyring_file()?;
+        let state = raw.state()?;
+        let listen = raw.listen()?;
         let RawSettings {
             server,
-            odoo,
             egress,
             probe,
             log,
             ..
         } = raw;
-        let token = secret("server.token", server.token, server.token_file)?;
-        if token.expose_secret().len() < TOKEN_MIN {
+        let metrics_token = secret(
+            "server.metrics_token",
+            server.metrics_token,
+            server.metrics_token_file,
+        )?;
+        if metrics_token
+            .as_ref()
+            .is_some_and(|token| token.expose_secret().len() < TOKEN_MIN)
+        {
             bail!(
-                "server.token is shorter than {TOKEN_MIN} characters: make one with `openssl rand -hex 32`"
+                "server.metrics_token is shorter than {TOKEN_MIN} characters: make one with `openssl rand -hex 32`"
             );
         }
+        let requests_per_second = NonZeroU32::new(server.requests_per_second)
+            .context("server.requests_per_second is 0; it may be 1 or more")?;
         if !(100..=60_000).contains(&probe.timeout_ms) {
             bail!("probe.timeout_ms is {}; it may be 100 to 60000", probe.timeout_ms);
         }
@@ -263,31 +317,12 @@ impl Settings {
             bail!("probe.concurrency is {}; it may be 1 to 10000", probe.concurrency);
         }
         Ok(Self {
-            state_dir,
             server: ServerSettings {
-                host: server.host,
-                port: server.port,
-                token,
+                listen,
+                metrics_token,
+                requests_per_second,
             },
-            keyring_file,
-            odoo: OdooSettings {
-                account: Account {
-                    url: odoo
-                        .url
-                        .with_context(|| missing("odoo.url", "the address of Odoo"))?,
-                    database: odoo
-                        .database
-                        .with_context(|| missing("odoo.database", "the name of Odoo's database"))?,
-                    login: odoo.login,
-                    api_key: secret("odoo.api_key", odoo.api_key, odoo.api_key_file)?,
-                },
-                database_uuid: odoo.database_uuid.with_context(|| {
-                    missing(
-                        "odoo.database_uuid",
-                        "the database.uuid that Odoo's Settings show",
-                    )
-                })?,
-            },
+            state,
             egress: EgressPolicy {
                 allow_loopback: egress.allow_loopback,
                 allow: egress.allow,
@@ -325,17 +360,21 @@ fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EgressRule>, 
 }
 
 /// A secret from its own key or from the file that its `_file` key names.
-fn secret(key: &str, direct: Option<SecretString>, file: Option<PathBuf>) -> anyhow::Result<SecretString> {
+fn secret(
+    key: &str,
+    direct: Option<SecretString>,
+    file: Option<PathBuf>,
+) -> anyhow::Result<Option<SecretString>> {
     match (direct, file) {
         (Some(_), Some(_)) => bail!("{key} and {key}_file are both set: leave one out"),
-        (Some(secret), None) => Ok(secret),
+        (Some(secret), None) => Ok(Some(secret)),
         (None, Some(path)) => {
             let text = SecretString::from(
                 fs::read_to_string(&path).with_context(|| format!("read {key}_file, {}", path.display()))?,
             );
-            Ok(SecretString::from(text.expose_secret().trim()))
+            Ok(Some(SecretString::from(text.expose_secret().trim())))
         }
-        (None, None) => bail!(missing(key, "Odoo shows it once when you set up the sidecar")),
+        (None, None) => Ok(None),
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use insightpulse_domain::Outcome;
 use insightpulse_monitor::Outbox;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::private_file;
 
 pub struct Spool(PathBuf);
 
 impl Spool {
-    pub fn new(state_dir: &std::path::Path) -> Self {
-        Self(state_dir.join("outbox.json"))
+    /// Of one database.
+    pub fn new(state_dir: &Path, database: Uuid) -> Self {
+        Self(state_dir.join(format!("outbox-{database}.json")))
     }
 
     /// Takes in what an earlier process left. A spool that cannot be read is
@@ -61,6 +63,15 @@ impl Spool {
         }
     }
 
+    /// Nobody wants them any more.
+    pub fn discard(&self) {
+        if let Err(error) = fs::remove_file(&self.0)
+            && error.kind() != ErrorKind::NotFound
+        {
+            warn!(path = %self.0.display(), %error, "A file with old results cannot be removed");
+        }
+    }
+
     fn read(&self) -> anyhow::Result<Vec<Outcome>> {
         let bytes = match fs::read(&self.0) {
             Ok(bytes) => bytes,
@@ -74,10 +85,8 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
-    use insightpulse_domain::{Evidence, Phases};
-    use uuid::Uuid;
-
     use super::*;
+    use insightpulse_domain::{Evidence, Phases};
 
     fn outcome() -> Outcome {
         let phases = Phases {
@@ -97,7 +106,7 @@ mod tests {
     #[test]
     fn what_is_left_over_is_there_once_at_the_next_start() {
         let directory = tempfile::tempdir().expect("a directory");
-        let spool = Spool::new(directory.path());
+        let spool = Spool::new(directory.path(), Uuid::nil());
         let (before, after, later) = (Outbox::default(), Outbox::default(), Outbox::default());
         before.put(outcome());
         spool.save(&before);
@@ -110,9 +119,13 @@ mod tests {
     #[test]
     fn a_damaged_spool_does_not_keep_the_service_from_starting() {
         let directory = tempfile::tempdir().expect("a directory");
-        fs::write(directory.path().join("outbox.json"), "{half").expect("written");
+        fs::write(
+            directory.path().join(format!("outbox-{}.json", Uuid::nil())),
+            "{half",
+        )
+        .expect("written");
         let outbox = Outbox::default();
-        Spool::new(directory.path()).restore(&outbox);
+        Spool::new(directory.path(), Uuid::nil()).restore(&outbox);
         assert!(outbox.is_empty());
     }
 }

@@ -1,36 +1,33 @@
 //! Builds the service from its settings, and runs it until it is stopped.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::Context;
-use insightpulse_monitor::{Outbox, Prober, run_delivery};
-use insightpulse_odoo_rpc::Client;
 use insightpulse_probe::Egress;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tracing_actix_web::TracingLogger;
 
-use crate::http::{Api, routes};
-use crate::keyring_file;
+use crate::http::{Api, Attempts, count, routes};
+use crate::keyring_source::LiveKeyring;
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::pairing_code::PairingCode;
+use crate::pairings::Pairings;
 use crate::private_file;
-use crate::settings::{ServerSettings, Settings};
-use crate::spool::Spool;
-use crate::writeback::Writeback;
+use crate::settings::Settings;
+use crate::tenants::{TenantSetup, Tenants};
 
 /// The service, listening but not yet answering.
 pub struct Application {
     server: Server,
-    port: u16,
+    port: Option<u16>,
     api: Data<Api>,
-    outbox: Arc<Outbox>,
-    writeback: Writeback,
-    spool: Spool,
 }
 
 /// Handlers only hand work on; probes run on the runtime that builds the service.
@@ -43,111 +40,97 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long requests under way may take after a stop: the longest wait and a bit.
 const REQUESTS_GRACE_SECONDS: u64 = 6;
 
-/// How long the last results may take on their way to Odoo.
-const DELIVERY_GRACE: Duration = Duration::from_secs(5);
+/// Wrong tokens and wrong codes in a minute: from one address, and from all.
+const STRANGERS_PER_MINUTE: (u32, u32) = (60, 600);
+const PAIRINGS_PER_MINUTE: (u32, u32) = (5, 30);
 
 impl Application {
     /// Has to be called on the runtime that probes are to run on.
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         // Another part of the process, a test, may have chosen already.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let keyring = keyring_file::read(&settings.keyring_file)?;
+        let state_dir = settings.state.directory;
+        let keyring = Arc::new(LiveKeyring::new(&settings.state.keyring)?);
         let net = Egress::new(settings.egress)
             .map_err(anyhow::Error::new)
             .context("prepare probes")?;
-        let odoo = Client::new(settings.odoo.account).context("read odoo.url")?;
-        check_state_dir(&settings.state_dir);
+        check_state_dir(&state_dir);
+        let listener = Listener::bind(&settings.server.listen)?;
+        let port = listener.port()?;
 
-        let outbox = Arc::new(Outbox::default());
-        let spool = Spool::new(&settings.state_dir);
-        spool.restore(&outbox);
-        let writeback = Writeback::new(odoo);
+        let metrics = Arc::new(Metrics::new());
+        let tenants = Tenants::new(TenantSetup {
+            runtime: Handle::current(),
+            pairings: Pairings::new(&state_dir),
+            keyring: Arc::clone(&keyring),
+            net: Arc::new(net),
+            limits: settings.probe,
+            requests_per_second: settings.server.requests_per_second,
+            metrics: Arc::clone(&metrics),
+            state_dir: state_dir.clone(),
+        })?;
         let api = Data::new(Api {
-            token: settings.server.token.clone(),
-            database: settings.odoo.database_uuid,
-            keyring: Arc::new(keyring),
-            prober: Prober::new(
-                Handle::current(),
-                Arc::new(net),
-                Arc::clone(&outbox),
-                settings.probe,
-            ),
-            odoo: writeback.state(),
+            tenants,
+            keyring,
+            pairing_code: PairingCode::new(&state_dir),
+            pairing_attempts: Attempts::per_minute(PAIRINGS_PER_MINUTE.0, PAIRINGS_PER_MINUTE.1),
+            strangers: Attempts::per_minute(STRANGERS_PER_MINUTE.0, STRANGERS_PER_MINUTE.1),
+            metrics,
+            metrics_token: settings.server.metrics_token,
         });
-        let listener = listen(&settings.server)?;
-        let port = listener.local_addr().context("read the port")?.port();
-        let served = api.clone();
-        let server = HttpServer::new(move || {
-            App::new()
-                .wrap(TracingLogger::default())
-                .configure(routes(served.clone()))
-        })
-        .workers(HTTP_WORKERS)
-        .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .tcp_nodelay(true)
-        .disable_signals()
-        .shutdown_timeout(REQUESTS_GRACE_SECONDS)
-        .listen(listener)
-        .context("listen")?
-        .run();
-        Ok(Self {
-            server,
-            port,
-            api,
-            outbox,
-            writeback,
-            spool,
-        })
+        let server = serve(listener, api.clone())?;
+        Ok(Self { server, port, api })
     }
 
-    /// The port that it listens on, also where the settings left the choice.
-    pub fn port(&self) -> u16 {
+    /// The port that it listens on, also where the settings left the choice;
+    /// `None` on a Unix socket.
+    pub fn port(&self) -> Option<u16> {
         self.port
     }
 
     /// Answers until `stop`; then finishes requests and probes under way, and
     /// writes back what is left, or keeps it for the next start.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self {
-            server,
-            port,
-            api,
-            outbox,
-            writeback,
-            spool,
-        } = self;
-        info!(port, "Listening");
+        let Self { server, port, api } = self;
+        info!(port, databases = api.tenants.all().len(), "Listening");
         let server_handle = server.handle();
-        let delivery_stop = CancellationToken::new();
         let stopping = async {
-            stop.await;
-            server_handle.stop(true).await;
-            api.prober.drain().await;
-            delivery_stop.cancel();
-        };
-        let delivering = async {
-            let delivery = run_delivery(&outbox, &writeback, delivery_stop.clone(), DELIVERY_GRACE);
             tokio::select! {
-                () = delivery => {}
-                never = writeback.watch() => match never {},
+                () = stop => {}
+                () = api.tenants.follow() => {}
             }
+            server_handle.stop(true).await;
+            api.tenants.stop().await;
         };
-        let (served, (), ()) = tokio::join!(server, stopping, delivering);
-        spool.save(&outbox);
+        let (served, ()) = tokio::join!(server, stopping);
         info!("Stopped");
         served.context("serve")
     }
 }
 
-fn listen(server: &ServerSettings) -> anyhow::Result<TcpListener> {
-    let place = format!("{}:{}", server.host, server.port);
-    TcpListener::bind((server.host.as_str(), server.port))
-        .with_context(|| format!("listen on {place} (server.host, server.port)"))
+fn serve(listener: Listener, api: Data<Api>) -> anyhow::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(from_fn(count))
+            .wrap(TracingLogger::default())
+            .configure(routes(api.clone()))
+    })
+    .workers(HTTP_WORKERS)
+    .max_connections(CONNECTIONS_MAX)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .tcp_nodelay(true)
+    .disable_signals()
+    .shutdown_timeout(REQUESTS_GRACE_SECONDS);
+    let server = match listener {
+        Listener::Tcp(listener) => server.listen(listener),
+        Listener::Tls(listener, config) => server.listen_rustls_0_23(listener, config),
+        Listener::Unix(listener) => server.listen_uds(listener),
+    };
+    Ok(server.context("listen")?.run())
 }
 
-/// A state directory that cannot be written costs what a stop leaves over, and
-/// nothing before: it is said, and no reason not to start.
+/// A state directory that cannot be written costs pairings and what a stop
+/// leaves over: it is said, and no reason not to start.
 fn check_state_dir(state_dir: &std::path::Path) {
     let written = private_file::make_directory(state_dir)
         .and_then(|()| tempfile::tempfile_in(state_dir).context("write a file there"));
@@ -155,7 +138,8 @@ fn check_state_dir(state_dir: &std::path::Path) {
         warn!(
             state_dir = %state_dir.display(),
             error = format!("{error:#}"),
-            "The state directory cannot be written: results that Odoo has not taken before a stop will be lost"
+            "The state directory cannot be written: nothing can be paired, and results that Odoo has not taken \
+             before a stop will be lost"
         );
     }
 }

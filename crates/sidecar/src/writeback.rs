@@ -1,4 +1,4 @@
-//! Takes results to Odoo, and knows whether Odoo takes them.
+//! Takes one database's results to its Odoo, and keeps the way there open.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,62 +6,83 @@ use std::time::Duration;
 
 use insightpulse_domain::Outcome;
 use insightpulse_monitor::{Delivered, Delivery};
-use insightpulse_odoo_rpc::{Client, Error};
-use serde_json::{Value, json};
-use tracing::debug;
+use insightpulse_odoo_rpc::Error;
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing::{debug, error, info, warn};
 
-const MODEL: &str = "insightpulse.connection.endpoint";
+use crate::keyring_source::LiveKeyring;
+use crate::metrics::TenantMetrics;
+use crate::odoo::Odoo;
+use crate::pairings::{Pairing, Pairings};
 
 /// How often Odoo is asked whether it would take results.
 const ASK_WHEN_WELL: Duration = Duration::from_secs(30);
 const ASK_WHEN_NOT: Duration = Duration::from_secs(2);
 
-/// Whether the last call to Odoo succeeded. Requests read this and never ask
-/// Odoo themselves: the worker that would answer may be the one that waits.
-#[derive(Debug, Clone)]
-pub struct OdooState(Arc<Mutex<Result<(), String>>>);
-
 pub struct Writeback {
-    odoo: Client,
-    state: OdooState,
+    pairings: Pairings,
+    keyring: Arc<LiveKeyring>,
+    metrics: TenantMetrics,
+    shared: Mutex<Shared>,
 }
 
-impl OdooState {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Err("Odoo has not been asked yet".into()))))
-    }
-
-    pub fn get(&self) -> Result<(), String> {
-        self.lock().clone()
-    }
-
-    fn set(&self, state: Result<(), String>) {
-        *self.lock() = state;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Result<(), String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+struct Shared {
+    pairing: Pairing,
+    /// Or why there is none: its API key does not open.
+    odoo: Result<Arc<Odoo>, String>,
+    /// Whether the last call succeeded. Requests read this and never ask Odoo
+    /// themselves: the worker that would answer may be the one that waits.
+    state: Result<(), String>,
 }
 
 impl Writeback {
-    pub fn new(odoo: Client) -> Self {
+    pub fn new(
+        pairing: Pairing,
+        pairings: Pairings,
+        keyring: Arc<LiveKeyring>,
+        metrics: TenantMetrics,
+    ) -> Self {
+        let shared = Shared {
+            odoo: connect(&pairing, &keyring),
+            pairing,
+            state: Err("Odoo has not been asked yet".into()),
+        };
         Self {
-            odoo,
-            state: OdooState::new(),
+            pairings,
+            keyring,
+            metrics,
+            shared: Mutex::new(shared),
         }
     }
 
-    pub fn state(&self) -> OdooState {
-        self.state.clone()
+    pub fn pairing(&self) -> Pairing {
+        self.lock().pairing.clone()
     }
 
-    /// Keeps the state fresh, for as long as it is polled.
+    /// Goes on with another token, address or API key.
+    pub fn set_pairing(&self, pairing: Pairing) {
+        let mut shared = self.lock();
+        if shared.pairing != pairing {
+            shared.odoo = connect(&pairing, &self.keyring);
+            shared.pairing = pairing;
+        }
+    }
+
+    /// Whether Odoo took the last call, and if not, why.
+    pub fn state(&self) -> Result<(), String> {
+        self.lock().state.clone()
+    }
+
+    /// Keeps the state fresh and the API key alive, for as long as it is polled.
     pub async fn watch(&self) -> Infallible {
         loop {
             // Nothing to apply proves the key, the right and the addon.
             let pause = match self.apply(&[]).await {
-                Ok(_) => ASK_WHEN_WELL,
+                Ok(_) => {
+                    self.renew_api_key(Timestamp::now()).await;
+                    ASK_WHEN_WELL
+                }
                 Err(_) => ASK_WHEN_NOT,
             };
             tokio::time::sleep(pause).await;
@@ -69,13 +90,61 @@ impl Writeback {
     }
 
     async fn apply(&self, batch: &[Outcome]) -> Result<Value, Error> {
-        let applied = self
-            .odoo
-            .call(MODEL, "apply_probe_results", json!([batch]), json!({}))
-            .await;
-        self.state
-            .set(applied.as_ref().map(|_| ()).map_err(Error::to_string));
+        let odoo = self.lock().odoo.clone();
+        let applied = match odoo {
+            Ok(odoo) => odoo.apply_probe_results(batch).await,
+            Err(reason) => Err(Error::Unreachable(reason)),
+        };
+        self.metrics.odoo_takes_results(applied.is_ok());
+        self.lock().state = applied.as_ref().map(|_| ()).map_err(Error::to_string);
         applied
+    }
+
+    /// After two thirds of the key's life: there is a third left for trying again.
+    async fn renew_api_key(&self, now: Timestamp) {
+        let pairing = self.pairing();
+        if !is_due(pairing.api_key_since, pairing.api_key_expires_at, now) {
+            return;
+        }
+        match self.renew(pairing, now).await {
+            Ok(expires_at) => info!(%expires_at, "Renewed the API key of the sidecar's user"),
+            Err(error) => warn!(
+                error = format!("{error:#}"),
+                "The API key of the sidecar's user could not be renewed; it is tried again"
+            ),
+        }
+    }
+
+    /// The old key stays valid until the new one is stored, so a stop at any
+    /// point costs nothing.
+    async fn renew(&self, mut pairing: Pairing, now: Timestamp) -> anyhow::Result<String> {
+        let odoo = self.lock().odoo.clone().map_err(anyhow::Error::msg)?;
+        let renewed = odoo.renew_api_key().await?;
+        let before = pairing.api_key.clone();
+        pairing.seal_api_key(&self.keyring.get(), &renewed.api_key)?;
+        pairing.api_key_since = now;
+        pairing.api_key_expires_at = renewed.expires_at;
+        let is_stored = self.pairings.update(|pairings| {
+            // Somebody may have paired anew or unpaired meanwhile.
+            let found = pairings
+                .iter_mut()
+                .find(|other| other.database == pairing.database && other.api_key == before);
+            found.map(|other| *other = pairing.clone()).is_some()
+        })?;
+        anyhow::ensure!(is_stored, "the pairing was changed meanwhile");
+        self.set_pairing(pairing);
+        let odoo = self.lock().odoo.clone().map_err(anyhow::Error::msg)?;
+        if let Err(error) = odoo.retire_older_api_keys().await {
+            error!(%error, "The older API keys of the sidecar's user are still valid in Odoo");
+        }
+        Ok(match renewed.expires_at {
+            Some(expires_at) => expires_at.to_string(),
+            None => "never".into(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,10 +154,50 @@ impl Delivery for Writeback {
             Ok(receipt) => {
                 // Records that are gone, or were changed since: their results are worth nothing.
                 debug!(%receipt, "Odoo took results");
+                self.metrics.delivered(batch);
                 Delivered::Accepted
             }
             Err(error) if error.is_retryable() => Delivered::Later(error.to_string()),
             Err(error) => Delivered::Refused(error.to_string()),
         }
+    }
+}
+
+fn connect(pairing: &Pairing, keyring: &LiveKeyring) -> Result<Arc<Odoo>, String> {
+    match pairing.client(&keyring.get()) {
+        Ok(client) => Ok(Arc::new(Odoo::new(client))),
+        Err(error) => {
+            let reason = format!("{error:#}");
+            error!(
+                database = %pairing.database,
+                error = reason,
+                "A pairing cannot be used; pair this database again"
+            );
+            Err(reason)
+        }
+    }
+}
+
+fn is_due(since: Timestamp, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    let Some(expires_at) = expires_at else {
+        return false;
+    };
+    let life = expires_at.duration_since(since);
+    now.duration_since(since) >= life * 2 / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_renewed_after_two_thirds_of_its_life() {
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).expect("a time");
+        let check = |now, expected| assert_eq!(is_due(at(0), Some(at(24)), at(now)), expected, "{now}");
+        check(0, false);
+        check(15, false);
+        check(16, true);
+        check(25, true);
+        assert!(!is_due(at(0), None, at(1_000_000)));
     }
 }

@@ -1,6 +1,7 @@
 //! The verbs: one file each.
 
 mod keys;
+mod pair;
 mod serve;
 
 use std::path::PathBuf;
@@ -28,14 +29,19 @@ enum Command {
     /// The keys that seal secrets
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Prints a one-time code that pairs an Odoo database, within minutes
+    Pair(pair::Pair),
 }
 
 impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
+        // Another part of the process, a test, may have chosen already.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let settings = RawSettings::read(self.config.as_deref())?;
         match self.command {
             Command::Serve => serve::run(settings).await,
-            Command::Keys(command) => keys::run(command, settings),
+            Command::Keys(command) => keys::run(command, settings).await,
+            Command::Pair(pair) => pair::run(pair, settings),
         }
     }
 }

@@ -2,53 +2,66 @@
 
 mod auth;
 mod health;
+mod open;
+mod pair;
 mod probes;
 mod problem;
+mod rebind;
 mod render;
 mod seal;
 
 use std::sync::Arc;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::JsonPayloadError;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, JsonConfig, ServiceConfig};
-use insightpulse_monitor::Prober;
-use insightpulse_vault::Keyring;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+pub use auth::{Attempts, Caller};
 pub use problem::Problem;
 
-use crate::writeback::OdooState;
+use crate::keyring_source::LiveKeyring;
+use crate::metrics::Metrics;
+use crate::pairing_code::PairingCode;
+use crate::tenants::{Tenant, Tenants};
 
 /// What handlers share.
 pub struct Api {
-    pub token: SecretString,
-    /// The one database that is served.
-    pub database: Uuid,
-    pub keyring: Arc<Keyring>,
-    pub prober: Prober,
-    pub odoo: OdooState,
+    pub tenants: Tenants,
+    pub keyring: Arc<LiveKeyring>,
+    pub pairing_code: PairingCode,
+    pub pairing_attempts: Attempts,
+    pub strangers: Attempts,
+    pub metrics: Arc<Metrics>,
+    pub metrics_token: Option<SecretString>,
 }
 
 /// Ten thousand endpoints with their tokens fit; a mistake or an attack does not.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 const ENDPOINTS_MAX: usize = 10_000;
 
+/// What a stranger may send: a code and a key.
+const PAIR_BODY_MAX: usize = 16 * 1024;
+
 pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
     move |service| {
         service
             .app_data(api)
-            .app_data(
-                JsonConfig::default()
-                    .limit(BODY_MAX)
-                    .error_handler(|error, _| body_problem(&error).into()),
-            )
+            .app_data(json_up_to(BODY_MAX))
             .service(only("/healthz", web::get().to(health::healthz)))
             .service(only("/readyz", web::get().to(health::readyz)))
+            .service(only("/metrics", web::get().to(health::metrics)))
+            .service(only("/v1/pair", web::post().to(pair::pair)).app_data(json_up_to(PAIR_BODY_MAX)))
             .service(
                 web::scope("/v1")
-                    .wrap(from_fn(auth::require_token))
+                    .wrap(from_fn(auth::admit))
+                    .service(only("/status", web::post().to(health::status)))
+                    .service(only("/unpair", web::post().to(pair::unpair)))
+                    .service(only("/rebind", web::post().to(rebind::rebind)))
+                    .service(only("/open", web::post().to(open::open)))
                     .service(only("/seal", web::post().to(seal::seal)))
                     .service(only("/probes", web::post().to(probes::probes)))
                     .service(only("/render", web::post().to(render::render)))
@@ -56,6 +69,28 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
             )
             .default_service(web::to(not_found));
     }
+}
+
+fn json_up_to(limit: usize) -> JsonConfig {
+    JsonConfig::default()
+        .limit(limit)
+        .error_handler(move |error, _| body_problem(&error, limit).into())
+}
+
+/// Counts what was answered, by the route's pattern.
+pub async fn count(
+    api: Data<Api>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let answered = next.call(request).await;
+    let (route, status) = match &answered {
+        Ok(response) => (response.request().match_pattern(), response.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    api.metrics
+        .answered(route.as_deref().unwrap_or("other"), status.as_u16());
+    answered
 }
 
 /// A path with one method; the others are answered with a problem too.
@@ -74,10 +109,10 @@ async fn wrong_method() -> Result<&'static str, Problem> {
 }
 
 /// Says where a body is wrong, not what is there: it may be a secret.
-fn body_problem(error: &JsonPayloadError) -> Problem {
+fn body_problem(error: &JsonPayloadError, limit: usize) -> Problem {
     match error {
         JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
-            Problem::body_too_large(BODY_MAX)
+            Problem::body_too_large(limit)
         }
         JsonPayloadError::ContentType => {
             Problem::malformed_body("The content type has to be application/json.")
@@ -91,14 +126,12 @@ fn body_problem(error: &JsonPayloadError) -> Problem {
     }
 }
 
-impl Api {
-    /// A copy of a database asks with a uuid of its own, and gets nothing.
-    fn require_database(&self, database: Uuid) -> Result<(), Problem> {
-        if database == self.database {
-            Ok(())
-        } else {
-            Err(Problem::wrong_database())
-        }
+/// A copy of a database asks with a uuid of its own, and gets nothing.
+fn require_database(caller: &Tenant, database: Uuid) -> Result<(), Problem> {
+    if database == caller.database {
+        Ok(())
+    } else {
+        Err(Problem::wrong_database())
     }
 }
 

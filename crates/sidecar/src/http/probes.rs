@@ -7,12 +7,12 @@ use actix_web::web::{Data, Json};
 use insightpulse_domain::{Endpoint, Failure, FailureKind, Outcome, RawEndpoint};
 use insightpulse_monitor::{Answer, Job};
 use insightpulse_probe::Target;
-use insightpulse_vault::{Binding, Field, Keyring, OpenError};
-use secrecy::SecretString;
+use insightpulse_vault::{Field, Keyring};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Api, Problem, require_few};
+use super::{Api, Caller, Problem, require_database, require_few};
+use crate::secrets::open_secret;
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -39,24 +39,29 @@ enum Tested {
 /// Whatever is asked for, a caller is not kept longer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-pub async fn probes(api: Data<Api>, request: Json<Request>) -> Result<Json<Response>, Problem> {
+pub async fn probes(
+    api: Data<Api>,
+    caller: Caller,
+    request: Json<Request>,
+) -> Result<Json<Response>, Problem> {
     let Request {
         database,
         request,
         wait_ms,
         endpoints,
     } = request.into_inner();
-    api.require_database(database)?;
+    require_database(&caller, database)?;
     require_few(endpoints.len())?;
     if request.is_empty() || request.len() > 100 {
         return Err(Problem::malformed_body("`request` has 1 to 100 characters."));
     }
+    let keyring = api.keyring.get();
     let jobs = endpoints
         .into_iter()
-        .map(|raw| job(database, Arc::clone(&api.keyring), raw))
+        .map(|raw| job(database, Arc::clone(&keyring), raw))
         .collect();
     let wait = Duration::from_millis(wait_ms).min(WAIT_MAX);
-    let answers = api
+    let answers = caller
         .prober
         .test(&request, jobs, wait)
         .await
@@ -85,17 +90,13 @@ fn job(database: Uuid, keyring: Arc<Keyring>, raw: RawEndpoint) -> Job {
 fn open(database: Uuid, keyring: &Keyring, raw: &RawEndpoint) -> Result<Target, Failure> {
     let endpoint = Endpoint::parse(raw)
         .map_err(|invalid| Failure::new(FailureKind::InvalidEndpoint, invalid.to_string()))?;
-    let open = |field, token: &Option<String>| -> Result<Option<SecretString>, Failure> {
-        let Some(token) = token else { return Ok(None) };
-        let binding = Binding::of(database, raw, field);
-        let opened = token.parse().and_then(|token| keyring.open(&token, &binding));
-        opened
-            .map(Some)
-            .map_err(|error: OpenError| Failure::new(FailureKind::SecretUnreadable, error.to_string()))
+    let open = |field| {
+        open_secret(keyring, database, raw, field)
+            .map_err(|error| Failure::new(FailureKind::SecretUnreadable, error.to_string()))
     };
     Ok(Target {
         endpoint,
-        password: open(Field::Password, &raw.password)?,
-        api_key: open(Field::ApiKey, &raw.api_key)?,
+        password: open(Field::Password)?,
+        api_key: open(Field::ApiKey)?,
     })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
+use uuid::Uuid;
 
 /// Why a request is not answered with what it asked for. The detail is fit for
 /// the user who pressed a button.
@@ -71,12 +72,69 @@ impl Problem {
         )
     }
 
+    pub fn code_refused() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "code_refused",
+            "The pairing code is not accepted",
+            "The code is wrong, was used already, or is older than ten minutes. Make a new one with `insightpulse pair`.",
+        )
+    }
+
+    pub fn invalid_pairing(detail: String) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_pairing",
+            "This Odoo cannot be paired",
+            detail,
+        )
+    }
+
+    pub fn carry_over_not_permitted(from: Uuid) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "carry_over_not_permitted",
+            "The secrets belong to another database",
+            format!(
+                "Secrets of the database {from} may be taken over for a day after pairing with a code of \
+                 `insightpulse pair --carry-over-from {from}`."
+            ),
+        )
+    }
+
+    pub fn too_many_attempts() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many attempts",
+            "Too many wrong tokens or codes came from there. Wait a minute.",
+        )
+    }
+
+    pub fn too_many_requests() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Too many requests",
+            "This database asks more often than the sidecar answers (server.requests_per_second). Wait a moment.",
+        )
+    }
+
+    pub fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "The sidecar is busy",
+            "Too many requests of this database are being answered. Wait a moment.",
+        )
+    }
+
     pub fn wrong_database() -> Self {
         Self::new(
             StatusCode::CONFLICT,
             "wrong_database",
-            "This sidecar serves another database",
-            "The sidecar was set up for another database. If this database is a copy, set up a sidecar of its own.",
+            "The token belongs to another database",
+            "The token was given to another database. If this database is a copy, pair it by itself.",
         )
     }
 

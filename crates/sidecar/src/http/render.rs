@@ -1,12 +1,12 @@
 //! `POST /v1/render`: configuration text, with placeholders for secrets.
 
-use actix_web::web::{self, Data, Json};
+use actix_web::web::{self, Json};
 use insightpulse_domain::{Endpoint, RawEndpoint};
 use insightpulse_render::{Document, Format, Named, combined, single};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Api, Problem, require_few};
+use super::{Caller, Problem, require_database, require_few};
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -34,14 +34,14 @@ struct Rendered {
     error: Option<String>,
 }
 
-pub async fn render(api: Data<Api>, request: Json<Request>) -> Result<Json<Response>, Problem> {
+pub async fn render(caller: Caller, request: Json<Request>) -> Result<Json<Response>, Problem> {
     let Request {
         database,
         format,
         combine,
         endpoints,
     } = request.into_inner();
-    api.require_database(database)?;
+    require_database(&caller, database)?;
     require_few(endpoints.len())?;
     let format: Format = format
         .parse()

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Api, Problem, require_few};
+use super::{Api, Caller, Problem, require_database, require_few};
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -28,10 +28,11 @@ pub struct Response {
     tokens: Vec<String>,
 }
 
-pub async fn seal(api: Data<Api>, request: Json<Request>) -> Result<Json<Response>, Problem> {
+pub async fn seal(api: Data<Api>, caller: Caller, request: Json<Request>) -> Result<Json<Response>, Problem> {
     let Request { database, items } = request.into_inner();
-    api.require_database(database)?;
+    require_database(&caller, database)?;
     require_few(items.len())?;
+    let keyring = api.keyring.get();
     let tokens = items
         .into_iter()
         .map(
@@ -41,7 +42,7 @@ pub async fn seal(api: Data<Api>, request: Json<Request>) -> Result<Json<Respons
                  endpoint,
              }| {
                 let binding = Binding::of(database, &endpoint, field);
-                let token = api.keyring.seal(&secret, &binding);
+                let token = keyring.seal(&secret, &binding);
                 token
                     .map(|token| token.to_string())
                     .map_err(|error| Problem::unsealable(format!("{error}.")))

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::service::{Answer, Service, TOKEN};
+use crate::service::{Answer, Service};
 
 const ROUTES: [(Method, &str); 6] = [
     (Method::POST, "/v1/probes"),
@@ -16,7 +16,8 @@ const ROUTES: [(Method, &str); 6] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_token_every_route_says_only_that() {
     let (service, odoo, _home) = Service::with_odoo().await;
-    let almost = &TOKEN[..TOKEN.len() - 1];
+    let token = service.token.as_str();
+    let almost = &token[..token.len() - 1];
     for (method, path) in ROUTES {
         let bare = || service.anonymous(method.clone(), path).json(&"{}");
         for request in [
@@ -24,15 +25,15 @@ async fn without_the_right_token_every_route_says_only_that() {
             bare().bearer_auth("canary-wrong-token"),
             bare().bearer_auth(almost),
             bare().bearer_auth(""),
-            bare().basic_auth(TOKEN, Some(TOKEN)),
-            service.anonymous(method.clone(), &format!("{path}?token={TOKEN}")),
+            bare().basic_auth(token, Some(token)),
+            service.anonymous(method.clone(), &format!("{path}?token={token}")),
         ] {
             let answer = Answer::of(request).await;
             assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
             assert_eq!(answer.content_type, "application/problem+json");
             assert_eq!(answer.json()["code"], "unauthorized");
             assert!(
-                !answer.text.contains("canary") && !answer.text.contains(TOKEN),
+                !answer.text.contains("canary") && !answer.text.contains(token),
                 "{answer:?}"
             );
         }

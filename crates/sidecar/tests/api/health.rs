@@ -1,14 +1,15 @@
 //! Whether it lives, and whether it is ready.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fake_odoo::{FakeOdoo, Mood};
 use crate::service::{Answer, Home, Service};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_lives_whatever_odoo_does_and_asks_for_no_token() {
-    let service = Home::new("http://127.0.0.1:9").start();
+    let home = Home::new("http://127.0.0.1:9");
+    let service = home.start().await;
     let answer = Answer::of(service.anonymous(Method::GET, "/healthz")).await;
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok"})));
 }
@@ -17,27 +18,41 @@ async fn it_lives_whatever_odoo_does_and_asks_for_no_token() {
 async fn it_is_ready_when_odoo_would_take_a_result() {
     let odoo = FakeOdoo::start().await;
     odoo.set(Mood::Forbidden);
-    let service = Home::new(odoo.url()).start();
-    let mut answer = not_ready_for_a_reason(&service).await;
+    let home = Home::new(odoo.url());
+    let service = home.start().await;
+    assert_eq!(reason(&service).await, "Odoo forbids the call: No.");
+    let answer = ready(&service).await;
+    // Whoever asks without a token learns no reason.
     assert_eq!(
         (answer.status, answer.json()),
-        (
-            503,
-            json!({"status": "not_ready", "odoo": "Odoo forbids the call: No."})
-        )
+        (503, json!({"status": "not_ready"}))
     );
     odoo.set(Mood::Well);
-    while answer.status != 200 {
-        answer = ready(&service).await;
-    }
-    assert_eq!(answer.json(), json!({"status": "ready", "odoo": "ok"}));
+    let answer = loop {
+        let answer = ready(&service).await;
+        if answer.status == 200 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.json(), json!({"status": "ready"}));
+    assert_eq!(service.odoo().await, Value::Null);
     assert!(odoo.outcomes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_pairing_it_is_not_ready() {
+    let service = Home::new("http://127.0.0.1:9").start_unpaired();
+    let answer = ready(&service).await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (503, json!({"status": "not_paired"}))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_that_odoo_can_be_away_is_told_apart() {
     let odoo = FakeOdoo::start().await;
-    for (mood, reason) in [
+    for (mood, expected) in [
         (
             Mood::BadGateway,
             "what answers is not Odoo, or a proxy before it: HTTP 502",
@@ -52,9 +67,9 @@ async fn each_way_that_odoo_can_be_away_is_told_apart() {
         ),
     ] {
         odoo.set(mood);
-        let service = Home::new(odoo.url()).start();
-        let answer = not_ready_for_a_reason(&service).await;
-        assert_eq!((answer.status, &answer.json()["odoo"]), (503, &json!(reason)));
+        let home = Home::new(odoo.url());
+        let service = home.start().await;
+        assert_eq!(reason(&service).await, expected);
     }
 }
 
@@ -63,12 +78,11 @@ async fn ready(service: &Service) -> Answer {
 }
 
 /// Waits for Odoo to have been asked at all.
-async fn not_ready_for_a_reason(service: &Service) -> Answer {
+async fn reason(service: &Service) -> String {
     loop {
-        let answer = ready(service).await;
-        if !answer.text.contains("Odoo has not been asked yet") {
-            return answer;
+        match service.odoo().await.as_str() {
+            Some("Odoo has not been asked yet") => tokio::task::yield_now().await,
+            reason => return reason.unwrap_or_default().to_owned(),
         }
-        tokio::task::yield_now().await;
     }
 }

@@ -31,7 +31,8 @@ async fn check_arrived_once(odoo: &FakeOdoo, owed: &[Value]) {
 async fn check_back_from(mood: Mood) {
     let odoo = FakeOdoo::start().await;
     odoo.set(mood);
-    let service = Home::new(odoo.url()).start();
+    let home = Home::new(odoo.url());
+    let service = home.start().await;
     let owed = test(&service).await;
     wait_until_refused(&service).await;
     odoo.set(Mood::Well);
@@ -43,8 +44,11 @@ async fn check_back_from(mood: Mood) {
 /// Odoo has been asked, and was not well.
 async fn wait_until_refused(service: &Service) {
     loop {
-        let answer = Answer::of(service.anonymous(Method::GET, "/readyz")).await;
-        if answer.status == 503 && !answer.text.contains("not been asked") {
+        let reason = service.odoo().await;
+        if reason
+            .as_str()
+            .is_some_and(|reason| !reason.contains("not been asked"))
+        {
             return;
         }
     }
@@ -75,7 +79,8 @@ async fn while_nobody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let service = Home::new(format!("http://{address}")).start();
+    let home = Home::new(format!("http://{address}"));
+    let service = home.start().await;
     let owed = test(&service).await;
     wait_until_refused(&service).await;
     let listener = TcpListener::bind(address).expect("the port is still free");

@@ -149,7 +149,7 @@ async fn whoever_does_not_wait_is_told_testing_and_odoo_the_end() {
     let hole = BlackHole::start().await;
     let odoo = FakeOdoo::start().await;
     let home = Home::new(odoo.url()).with_timeout(Duration::from_secs(2));
-    let service = home.start();
+    let service = home.start().await;
     let results = service.probes("r", 50, &[endpoint(7, hole.port())]).await;
     assert_eq!(
         (&results[0]["id"], &results[0]["state"]),
@@ -170,7 +170,7 @@ async fn two_hundred_endpoints_with_twenty_black_holes_take_one_timeout() {
     let odoo = FakeOdoo::start().await;
     // Long enough for the others to end while the holes still wait.
     let home = Home::new(odoo.url()).with_timeout(Duration::from_secs(6));
-    let service = home.start();
+    let service = home.start().await;
     let endpoints: Vec<_> = (1..=200)
         .map(|id| {
             let port = if id % 10 == 0 { hole.port() } else { cluster.port() };
@@ -206,7 +206,7 @@ async fn no_more_probes_run_at_once_than_are_allowed() {
     let odoo = FakeOdoo::start().await;
     let mut home = Home::new(odoo.url());
     home.probe.concurrency = 3;
-    let service = home.start();
+    let service = home.start().await;
     let endpoints: Vec<_> = (1..=12).map(|id| endpoint(id, server.port())).collect();
     service.probes("r1", 0, &endpoints).await;
     eventually("three probes are under way", || server.seen().open == 3).await;

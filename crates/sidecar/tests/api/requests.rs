@@ -139,7 +139,7 @@ async fn a_copy_of_the_database_gets_nothing() {
             service
                 .request(Method::POST, path)
                 .json(&changed(&body, &json!({"database": other}))),
-            expect!["409 wrong_database: The sidecar was set up for another database. If this database is a copy, set up a sidecar of its own."],
+            expect!["409 wrong_database: The token was given to another database. If this database is a copy, pair it by itself."],
         )
         .await;
     }

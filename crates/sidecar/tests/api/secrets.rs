@@ -68,7 +68,8 @@ async fn a_secret_that_was_sealed_for_something_else_dials_nothing() {
         .post("/v1/seal", &json!({"database": DATABASE_UUID, "items": [field]}))
         .await;
     let of_key = as_key.json()["tokens"][0].clone();
-    let of_another_sidecar = Home::new(&home.odoo_url).start().seal("canary", &own).await;
+    let elsewhere = Home::new(&home.odoo_url);
+    let of_another_sidecar = elsewhere.start().await.seal("canary", &own).await;
     let mut bent = sealed.clone().into_bytes();
     let last = bent.len() - 10;
     bent[last] = if bent[last] == b'A' { b'B' } else { b'A' };

@@ -1,14 +1,18 @@
 //! The application, started as `serve` starts it, and a client that asks as Odoo does.
 
 use std::fs::{self, Permissions};
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use insightpulse_monitor::Limits;
-use insightpulse_odoo_rpc::Account;
 use insightpulse_probe::EgressPolicy;
-use insightpulse_sidecar::settings::{LogFormat, LogSettings, OdooSettings, ServerSettings, Settings};
+use insightpulse_sidecar::settings::{
+    KeyringSettings, Listen, LogFormat, LogSettings, ServerSettings, Settings, StateSettings,
+};
 use insightpulse_sidecar::startup::Application;
 use insightpulse_test_support::{Cluster, Options};
 use insightpulse_vault::Keyring;
@@ -22,7 +26,6 @@ use uuid::Uuid;
 
 use crate::fake_odoo::{API_KEY, DATABASE, FakeOdoo, LOGIN};
 
-pub const TOKEN: &str = "the-token-that-odoo-shows-to-the-sidecar";
 pub const DATABASE_UUID: Uuid = Uuid::from_u128(0xda7a);
 
 /// A probe that has to succeed gets more time than it can need.
@@ -37,10 +40,16 @@ pub struct Home {
     pub odoo_url: String,
     pub probe: Limits,
     pub state_dir: PathBuf,
+    pub listen: Listen,
+    pub metrics_token: Option<&'static str>,
+    pub requests_per_second: u32,
+    /// What Odoo got when it was paired.
+    token: Mutex<Option<String>>,
 }
 
 pub struct Service {
-    url: String,
+    pub url: String,
+    pub token: String,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<anyhow::Result<()>>,
@@ -70,6 +79,14 @@ impl Home {
                 concurrency: 512,
             },
             state_dir,
+            listen: Listen::Tcp {
+                host: "127.0.0.1".into(),
+                port: 0,
+                tls: None,
+            },
+            metrics_token: None,
+            requests_per_second: 1_000,
+            token: Mutex::default(),
         }
     }
 
@@ -85,21 +102,14 @@ impl Home {
 
     fn settings(&self) -> Settings {
         Settings {
-            state_dir: self.state_dir.clone(),
             server: ServerSettings {
-                host: "127.0.0.1".into(),
-                port: 0,
-                token: TOKEN.into(),
+                listen: self.listen.clone(),
+                metrics_token: self.metrics_token.map(Into::into),
+                requests_per_second: NonZeroU32::new(self.requests_per_second).expect("some"),
             },
-            keyring_file: self.path().join("keyring.toml"),
-            odoo: OdooSettings {
-                account: Account {
-                    url: self.odoo_url.clone(),
-                    database: DATABASE.into(),
-                    login: LOGIN.into(),
-                    api_key: API_KEY.into(),
-                },
-                database_uuid: DATABASE_UUID,
+            state: StateSettings {
+                directory: self.state_dir.clone(),
+                keyring: KeyringSettings::File(self.path().join("keyring.toml")),
             },
             egress: EgressPolicy {
                 allow_loopback: true,
@@ -113,9 +123,38 @@ impl Home {
         }
     }
 
-    pub fn start(&self) -> Service {
+    /// The program itself, with this home's keys and pairings.
+    pub fn insightpulse(&self, arguments: &[&str]) -> String {
+        let ended = Command::new(env!("CARGO_BIN_EXE_insightpulse"))
+            .args(arguments)
+            .env_clear()
+            .env("INSIGHTPULSE_STATE_DIR", &self.state_dir)
+            .env("INSIGHTPULSE_KEYRING__FILE", self.path().join("keyring.toml"))
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(ended.stdout).expect("text").trim().to_owned()
+    }
+
+    /// A new pairing code.
+    pub fn code(&self) -> String {
+        self.insightpulse(&["pair", "--quiet"])
+    }
+
+    /// What Odoo sends with a code.
+    pub fn pairing(&self, code: &str, request: &str) -> Value {
+        json!({
+            "code": code, "request": request, "database": DATABASE_UUID, "database_name": DATABASE,
+            "odoo_url": self.odoo_url, "login": LOGIN, "api_key": API_KEY,
+            "api_key_expires_at": "2096-11-26T00:00:00Z",
+        })
+    }
+
+    /// Runs, without being paired.
+    pub fn start_unpaired(&self) -> Service {
         let application = Application::build(self.settings()).expect("it starts");
-        let url = format!("http://127.0.0.1:{}", application.port());
+        let url = format!("http://127.0.0.1:{}", application.port().unwrap_or_default());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(application.run_until(async {
             // A dropped service stops, too.
@@ -123,10 +162,23 @@ impl Home {
         }));
         Service {
             url,
+            token: String::new(),
             client: Client::new(),
             stop: Some(stop),
             running,
         }
+    }
+
+    /// Runs, and is paired with the database, now or from an earlier run.
+    pub async fn start(&self) -> Service {
+        let mut service = self.start_unpaired();
+        let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        service.token = match known {
+            Some(token) => token,
+            None => service.pair(&self.pairing(&self.code(), "first")).await,
+        };
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(service.token.clone());
+        service
     }
 }
 
@@ -135,12 +187,26 @@ impl Service {
     pub async fn with_odoo() -> (Self, FakeOdoo, Home) {
         let odoo = FakeOdoo::start().await;
         let home = Home::new(odoo.url());
-        (home.start(), odoo, home)
+        (home.start().await, odoo, home)
     }
 
     /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.anonymous(method, path).bearer_auth(TOKEN)
+        self.anonymous(method, path).bearer_auth(&self.token)
+    }
+
+    /// Pairs a database; returns its token.
+    pub async fn pair(&self, pairing: &Value) -> String {
+        let answer = Answer::of(self.anonymous(Method::POST, "/v1/pair").json(pairing)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Why Odoo does not take results, if it does not.
+    pub async fn odoo(&self) -> Value {
+        let answer = self.post("/v1/status", &json!({"database": DATABASE_UUID})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["odoo"].clone()
     }
 
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {

@@ -20,7 +20,7 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     };
     check(
         "empty-token-file",
-        expect!["server.token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
+        expect!["server.metrics_token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
     );
     check(
         "egress-rule-that-is-none",
@@ -43,7 +43,7 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "list-for-a-token",
         expect![
-            "the configuration from list-for-a-token.toml and the environment (INSIGHTPULSE_…) is wrong: invalid type: sequence, expected a string for key `server.token`"
+            "the configuration from list-for-a-token.toml and the environment (INSIGHTPULSE_…) is wrong: invalid type: sequence, expected a string for key `server.metrics_token`"
         ],
     );
     check(
@@ -54,7 +54,7 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     );
     check(
         "missing-token-file",
-        expect!["read server.token_file, no-such-file: No such file or directory (os error 2)"],
+        expect!["read server.metrics_token_file, no-such-file: No such file or directory (os error 2)"],
     );
     check(
         "no-concurrency",
@@ -63,34 +63,6 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "no-keyring",
         expect!["there is no keyring at state/keyring.toml: make one with `insightpulse keys add`"],
-    );
-    check(
-        "no-odoo-api-key",
-        expect![
-            "odoo.api_key is missing (Odoo shows it once when you set up the sidecar); set it in the file or as INSIGHTPULSE_ODOO__API_KEY"
-        ],
-    );
-    check(
-        "no-odoo-database",
-        expect![
-            "odoo.database is missing (the name of Odoo's database); set it in the file or as INSIGHTPULSE_ODOO__DATABASE"
-        ],
-    );
-    check(
-        "no-odoo-database-uuid",
-        expect![
-            "odoo.database_uuid is missing (the database.uuid that Odoo's Settings show); set it in the file or as INSIGHTPULSE_ODOO__DATABASE_UUID"
-        ],
-    );
-    check(
-        "no-odoo-url",
-        expect!["odoo.url is missing (the address of Odoo); set it in the file or as INSIGHTPULSE_ODOO__URL"],
-    );
-    check(
-        "no-token",
-        expect![
-            "server.token is missing (Odoo shows it once when you set up the sidecar); set it in the file or as INSIGHTPULSE_SERVER__TOKEN"
-        ],
     );
     check(
         "not-toml",
@@ -113,12 +85,12 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "secret-without-quotes",
         expect![
-            "the configuration from secret-without-quotes.toml and the environment (INSIGHTPULSE_…) is wrong: TOML parse error at line 4, column 9: string values must be quoted, expected literal string"
+            "the configuration from secret-without-quotes.toml and the environment (INSIGHTPULSE_…) is wrong: TOML parse error at line 4, column 17: string values must be quoted, expected literal string"
         ],
     );
     check(
         "short-token",
-        expect!["server.token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
+        expect!["server.metrics_token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
     );
     check(
         "text-for-a-port",
@@ -150,18 +122,18 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     );
     check(
         "token-and-token-file",
-        expect!["server.token and server.token_file are both set: leave one out"],
+        expect!["server.metrics_token and server.metrics_token_file are both set: leave one out"],
     );
     check(
         "unknown-key",
         expect![
-            "the configuration from unknown-key.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `timeout`, expected one of `url`, `database`, `database_uuid`, `login`, `api_key`, `api_key_file` for key `odoo`"
+            "the configuration from unknown-key.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `timeout`, expected `filter` or `format` for key `log`"
         ],
     );
     check(
         "unknown-key-at-the-top",
         expect![
-            "the configuration from unknown-key-at-the-top.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `stat_dir`, expected one of `state_dir`, `server`, `keyring`, `odoo`, `egress`, `probe`, `log`"
+            "the configuration from unknown-key-at-the-top.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `stat_dir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `log`"
         ],
     );
     check(
@@ -173,14 +145,28 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "unknown-table",
         expect![
-            "the configuration from unknown-table.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `nonsense`, expected one of `state_dir`, `server`, `keyring`, `odoo`, `egress`, `probe`, `log`"
+            "the configuration from unknown-table.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `nonsense`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `log`"
         ],
     );
     check(
-        "uuid-that-is-none",
-        expect![
-            "the configuration from uuid-that-is-none.toml and the environment (INSIGHTPULSE_…) is wrong: UUID parsing failed: invalid character: found `p` at 0 for key `odoo.database_uuid`"
-        ],
+        "two-keyrings",
+        expect!["keyring.file, keyring.mounted and keyring.text: set one of them, and leave out the others"],
+    );
+    check(
+        "certificate-without-key",
+        expect!["server.tls_certificate and server.tls_key go together: set both or neither"],
+    );
+    check(
+        "socket-with-tls",
+        expect!["server.socket has no TLS: leave out server.tls_certificate and server.tls_key"],
+    );
+    check(
+        "no-requests",
+        expect!["server.requests_per_second is 0; it may be 1 or more"],
+    );
+    check(
+        "keyring-text-that-is-none",
+        expect!["read keyring.text: the keyring is not TOML with `primary` and `[keys]`"],
     );
     let there: BTreeSet<_> = fs::read_dir(testdata())
         .expect("the test's files")
@@ -231,20 +217,20 @@ fn a_variable_goes_before_the_file_and_a_misspelt_one_is_refused() {
         "INSIGHTPULSE_SERVER__TOKN",
         "x",
         expect![
-            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `tokn`, expected one of `host`, `port`, `token`, `token_file` for key `server`"
+            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `tokn`, expected one of `host`, `port`, `socket`, `tls_certificate`, `tls_key`, `metrics_token`, `metrics_token_file`, `requests_per_second` for key `server`"
         ],
     );
     check(
         "INSIGHTPULSE_STATEDIR",
         "x",
         expect![
-            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `statedir`, expected one of `state_dir`, `server`, `keyring`, `odoo`, `egress`, `probe`, `log`"
+            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `statedir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `log`"
         ],
     );
     check(
-        "INSIGHTPULSE_SERVER__TOKEN",
+        "INSIGHTPULSE_SERVER__METRICS_TOKEN",
         "short",
-        expect!["server.token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
+        expect!["server.metrics_token is shorter than 32 characters: make one with `openssl rand -hex 32`"],
     );
     check(
         "INSIGHTPULSE_KEYRING__FILE",

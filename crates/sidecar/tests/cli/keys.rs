@@ -50,17 +50,7 @@ impl Place {
     /// `serve` with all that it needs.
     fn serve(&self) -> Command {
         let mut program = self.program();
-        program
-            .arg("serve")
-            .env("INSIGHTPULSE_SERVER__TOKEN", "0123456789abcdef0123456789abcdef")
-            .env("INSIGHTPULSE_SERVER__PORT", "0")
-            .env("INSIGHTPULSE_ODOO__URL", "http://127.0.0.1:9")
-            .env("INSIGHTPULSE_ODOO__DATABASE", "production")
-            .env(
-                "INSIGHTPULSE_ODOO__DATABASE_UUID",
-                "00000000-0000-0000-0000-00000000da7a",
-            )
-            .env("INSIGHTPULSE_ODOO__API_KEY", "key");
+        program.arg("serve").env("INSIGHTPULSE_SERVER__PORT", "0");
         program
     }
 
@@ -73,6 +63,20 @@ impl Place {
 fn keys(text: &str) -> Vec<&str> {
     let (_, table) = text.split_once("[keys]").expect("a table");
     table.split('"').skip(1).step_by(2).collect()
+}
+
+fn primary(text: &str) -> &str {
+    let (_, rest) = text.split_once("primary = \"").expect("a primary key");
+    rest.split_once('"').expect("its end").0
+}
+
+fn ids(text: &str) -> Vec<&str> {
+    let (_, table) = text.split_once("[keys]").expect("a table");
+    table
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn check_refused(ended: &Ended, expected: Expect) {
@@ -100,7 +104,7 @@ fn the_first_key_makes_a_keyring_that_only_its_owner_reads() {
 }
 
 #[test]
-fn another_key_becomes_the_primary_and_the_old_one_stays() {
+fn a_key_that_is_added_opens_and_seals_once_it_is_rotated_to() {
     let place = Place::with_keyring();
     let before = place.text();
     let ended = place.keys_add();
@@ -108,12 +112,116 @@ fn another_key_becomes_the_primary_and_the_old_one_stays() {
     let after = place.text();
     assert_eq!(keys(&after).len(), 2);
     assert!(keys(&after).contains(&keys(&before)[0]));
-    let primary = |text: &str| {
-        text.lines()
-            .find(|line| line.starts_with("primary"))
-            .map(str::to_owned)
+    assert_eq!(primary(&before), primary(&after));
+
+    let added = ids(&after)
+        .into_iter()
+        .find(|id| *id != primary(&after))
+        .expect("another")
+        .to_owned();
+    let ended = run(place.program().args(["keys", "rotate", &added]));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(primary(&place.text()), added);
+    assert_eq!(keys(&place.text()).len(), 2);
+    let again = run(place.program().args(["keys", "rotate", &added]));
+    assert_eq!(again.stdout, format!("{added} is the primary key already.\n"));
+}
+
+#[test]
+fn rotating_without_a_name_makes_a_key() {
+    let place = Place::with_keyring();
+    let before = place.text();
+    let ended = run(place.program().args(["keys", "rotate"]));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_ne!(primary(&place.text()), primary(&before));
+    assert_eq!(keys(&place.text()).len(), 2);
+    assert!(
+        ended
+            .stdout
+            .contains(&format!("keys retire {}", primary(&before))),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn a_key_that_nothing_uses_is_retired_and_the_primary_never() {
+    let place = Place::with_keyring();
+    let first = primary(&place.text()).to_owned();
+    run(place.program().args(["keys", "rotate"]));
+    let second = primary(&place.text()).to_owned();
+    let retire = |key: &str| run(place.program().args(["keys", "retire", key]));
+    assert_eq!(
+        retire(&second).complaint(),
+        format!("{second} is the primary key, which seals; rotate to another one first")
+    );
+    check_refused(&retire("k-none"), expect!["the keyring has no key k-none"]);
+    let ended = retire(&first);
+    assert!(
+        ended.stdout.starts_with(&format!("Retired {first}")),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(ids(&place.text()), [second.as_str()]);
+}
+
+#[test]
+fn a_list_says_what_each_key_does() {
+    let place = Place::with_keyring();
+    let first = primary(&place.text()).to_owned();
+    run(place.program().args(["keys", "rotate"]));
+    let list = run(place.program().args(["keys", "list"])).stdout;
+    let line = |id: &str| {
+        list.lines()
+            .find(|line| line.starts_with(id))
+            .unwrap_or_default()
+            .to_owned()
     };
-    assert_ne!(primary(&before), primary(&after));
+    assert_eq!(line(&first), format!("{first}  opens            not used"));
+    let second = primary(&place.text()).to_owned();
+    assert_eq!(line(&second), format!("{second}  seals and opens  not used"));
+}
+
+#[test]
+fn two_commands_at_once_lose_no_key() {
+    let place = Place::with_keyring();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(place.keys_add().code, Some(0)));
+        }
+    });
+    assert_eq!(keys(&place.text()).len(), 9);
+}
+
+#[test]
+fn a_keyring_from_a_mount_or_a_variable_is_read_and_not_written() {
+    let place = Place::with_keyring();
+    let (text, path) = (place.text(), place.keyring());
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).expect("set");
+    let sources = [
+        ("INSIGHTPULSE_KEYRING__MOUNTED", "state/keyring.toml"),
+        ("INSIGHTPULSE_KEYRING__TEXT", text.as_str()),
+    ];
+    for (name, value) in sources {
+        let listed = run(place.program().env(name, value).args(["keys", "list"]));
+        assert!(listed.stdout.starts_with(primary(&text)), "{}", listed.stderr);
+        let added = run(place.program().env(name, value).args(["keys", "add"]));
+        let complaint = added.complaint();
+        assert!(
+            complaint.contains("which this command cannot write"),
+            "{complaint}"
+        );
+        assert!(!complaint.contains(keys(&text)[0]));
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o464)).expect("set");
+    let writable = run(place
+        .program()
+        .env("INSIGHTPULSE_KEYRING__MOUNTED", "state/keyring.toml")
+        .args(["keys", "list"]));
+    check_refused(
+        &writable,
+        expect!["others may write the mounted keyring state/keyring.toml: mount it read-only"],
+    );
 }
 
 #[test]
@@ -197,9 +305,6 @@ fn what_only_shows_when_it_starts_is_said_in_a_line_too() {
         .serve()
         .env("INSIGHTPULSE_SERVER__HOST", "no-such-host.invalid"));
     expect!["insightpulse: listen on no-such-host.invalid:0 (server.host, server.port): failed to lookup address information: Name or service not known"].assert_eq(&last_line(&ended));
-    let ended = run(place.serve().env("INSIGHTPULSE_ODOO__URL", "odoo.example"));
-    expect!["insightpulse: read odoo.url: “odoo.example” is not the address of an Odoo server"]
-        .assert_eq(&last_line(&ended));
 }
 
 /// What stands after the log, which has begun by then.

@@ -11,14 +11,13 @@ use tempfile::TempDir;
 
 use crate::program::{insightpulse, run};
 
-const TOKEN: &str = "canary-token-0123456789abcdef0123456789abcdef";
 const DATABASE_UUID: &str = "00000000-0000-0000-0000-00000000da7a";
 
 /// Killed when it is dropped.
 struct Served {
     child: Child,
     log: Arc<Mutex<String>>,
-    _place: TempDir,
+    place: TempDir,
 }
 
 impl Served {
@@ -32,11 +31,6 @@ impl Served {
             .arg("serve")
             .env("INSIGHTPULSE_STATE_DIR", "state")
             .env("INSIGHTPULSE_SERVER__PORT", "0")
-            .env("INSIGHTPULSE_SERVER__TOKEN", TOKEN)
-            .env("INSIGHTPULSE_ODOO__URL", "http://127.0.0.1:9")
-            .env("INSIGHTPULSE_ODOO__DATABASE", "production")
-            .env("INSIGHTPULSE_ODOO__DATABASE_UUID", DATABASE_UUID)
-            .env("INSIGHTPULSE_ODOO__API_KEY", "canary-api-key")
             .env("INSIGHTPULSE_EGRESS__ALLOW_LOOPBACK", "true")
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
@@ -52,11 +46,7 @@ impl Served {
                 log.push('\n');
             }
         });
-        Self {
-            child,
-            log,
-            _place: place,
-        }
+        Self { child, log, place }
     }
 
     fn log(&self) -> String {
@@ -142,22 +132,34 @@ async fn no_secret_is_in_the_log_even_at_its_most_talkative() {
             .await
             .expect("JSON")
     };
+    let code = run(insightpulse(served.place.path())
+        .env("INSIGHTPULSE_STATE_DIR", "state")
+        .args(["pair", "--quiet"]));
+    let pairing = json!({
+        "code": code.stdout.trim(), "request": "r", "database": DATABASE_UUID, "database_name": "production",
+        "odoo_url": "http://127.0.0.1:9", "login": "sidecar", "api_key": "canary-api-key",
+    });
+    let paired = post("/v1/pair", "", &pairing).await;
+    let token = paired["token"].as_str().expect("a token");
     let item = json!({"field": "password", "secret": "canary-password", "endpoint": endpoint});
     let seal = json!({"database": DATABASE_UUID, "items": [item]});
-    let sealed = post("/v1/seal", TOKEN, &seal).await;
+    let sealed = post("/v1/seal", token, &seal).await;
     let mut whole = endpoint.clone();
     whole["password"] = sealed["tokens"][0].clone();
     let probes = json!({
         "database": DATABASE_UUID, "request": "r", "wait_ms": 5000, "endpoints": [whole],
     });
-    post("/v1/probes", TOKEN, &probes).await;
+    post("/v1/probes", token, &probes).await;
     post("/v1/seal", "canary-wrong-token", &seal).await;
-    post("/v1/seal", TOKEN, &json!({"items": "canary-malformed"})).await;
+    post("/v1/seal", token, &json!({"items": "canary-malformed"})).await;
     eventually("the probe is in the log", || {
         served.log().contains("status=Success")
     })
     .await;
     let log = served.log();
-    let leaked: Vec<_> = log.lines().filter(|line| line.contains("canary")).collect();
+    let leaked: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("canary") || line.contains(token) || line.contains(code.stdout.trim()))
+        .collect();
     assert!(leaked.is_empty(), "{leaked:#?}");
 }

@@ -1,0 +1,25 @@
+//! Opens what an endpoint has stored, for as long as one answer takes.
+
+use insightpulse_domain::RawEndpoint;
+use insightpulse_vault::{Binding, Field, Keyring, OpenError};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// `None` when the endpoint has none of this field.
+pub fn open_secret(
+    keyring: &Keyring,
+    database: Uuid,
+    endpoint: &RawEndpoint,
+    field: Field,
+) -> Result<Option<SecretString>, OpenError> {
+    let token = match field {
+        Field::Password => &endpoint.password,
+        Field::ApiKey => &endpoint.api_key,
+    };
+    let Some(token) = token else { return Ok(None) };
+    let binding = Binding::of(database, endpoint, field);
+    token
+        .parse()
+        .and_then(|token| keyring.open(&token, &binding))
+        .map(Some)
+}

@@ -1,0 +1,270 @@
+//! The databases that are served: each with its own prober, outbox and way back, apart from the others.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use insightpulse_monitor::{Limits, Outbox, Prober, run_delivery};
+use insightpulse_probe::Egress;
+use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::digest::Digest;
+use crate::keyring_source::LiveKeyring;
+use crate::metrics::Metrics;
+use crate::pairings::{Pairing, Pairings};
+use crate::reloading::Reloading;
+use crate::spool::Spool;
+use crate::writeback::Writeback;
+
+/// What is served now; follows the pairings' file.
+pub struct Tenants {
+    setup: TenantSetup,
+    pairings: Reloading<Vec<Pairing>>,
+    running: Mutex<Running>,
+}
+
+/// What every database gets.
+pub struct TenantSetup {
+    /// Probes and deliveries run here.
+    pub runtime: Handle,
+    pub state_dir: PathBuf,
+    pub pairings: Pairings,
+    pub keyring: Arc<LiveKeyring>,
+    pub net: Arc<Egress>,
+    pub limits: Limits,
+    pub requests_per_second: NonZeroU32,
+    pub metrics: Arc<Metrics>,
+}
+
+/// One database that is served.
+pub struct Tenant {
+    pub database: Uuid,
+    pub prober: Prober,
+    /// How often it may ask.
+    pub rate: DefaultDirectRateLimiter,
+    /// How many of its requests are answered at once.
+    pub turns: Semaphore,
+    outbox: Arc<Outbox>,
+    writeback: Writeback,
+    /// Ends deliveries after a last attempt.
+    stop: CancellationToken,
+    /// Ends everything at once.
+    revoked: CancellationToken,
+}
+
+#[derive(Default)]
+struct Running {
+    /// The pairings that `tenants` were made for.
+    pairings: Option<Arc<Vec<Pairing>>>,
+    tenants: HashMap<Uuid, (Arc<Tenant>, JoinHandle<()>)>,
+    is_stopping: bool,
+}
+
+/// Odoo has rarely more workers than this.
+const REQUESTS_AT_ONCE: usize = 128;
+
+/// How long the last results may take on their way to Odoo.
+const DELIVERY_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a pairing may take over another database's secrets.
+const CARRY_OVER: SignedDuration = SignedDuration::from_hours(24);
+
+impl Tenants {
+    /// Begins to serve what is paired.
+    pub fn new(setup: TenantSetup) -> anyhow::Result<Self> {
+        let file = setup.pairings.clone();
+        let paths = vec![file.path().to_owned()];
+        let pairings = Reloading::new("the pairings", paths, move || file.read())?;
+        let tenants = Self {
+            setup,
+            pairings,
+            running: Mutex::default(),
+        };
+        drop(tenants.synchronized());
+        Ok(tenants)
+    }
+
+    /// Who shows this token, if anybody who is paired.
+    pub fn find(&self, token: &Digest) -> Option<Arc<Tenant>> {
+        let running = self.synchronized();
+        let mut tenants = running.tenants.values();
+        tenants
+            .find(|(tenant, _)| tenant.writeback.pairing().token == *token)
+            .map(|(tenant, _)| Arc::clone(tenant))
+    }
+
+    pub fn all(&self) -> Vec<Arc<Tenant>> {
+        let running = self.synchronized();
+        running
+            .tenants
+            .values()
+            .map(|(tenant, _)| Arc::clone(tenant))
+            .collect()
+    }
+
+    /// Adds a database, or replaces what it was paired by.
+    pub fn pair(&self, pairing: Pairing) -> anyhow::Result<()> {
+        info!(
+            database = %pairing.database,
+            database.name = pairing.database_name,
+            odoo.url = pairing.odoo_url,
+            "Paired a database"
+        );
+        self.setup.pairings.put(pairing)?;
+        drop(self.synchronized());
+        Ok(())
+    }
+
+    /// Forgets a database: nobody gets in by its token from now on.
+    pub fn unpair(&self, database: Uuid) -> anyhow::Result<()> {
+        self.setup.pairings.remove(database)?;
+        drop(self.synchronized());
+        Ok(())
+    }
+
+    /// Follows the file also while nobody asks; never returns.
+    pub async fn follow(&self) {
+        loop {
+            drop(self.synchronized());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Finishes probes under way, and writes back what is left, or keeps it for
+    /// the next start.
+    pub async fn stop(&self) {
+        let tenants: Vec<_> = {
+            let mut running = self.lock();
+            running.is_stopping = true;
+            running.tenants.drain().map(|(_, tenant)| tenant).collect()
+        };
+        for (tenant, _) in &tenants {
+            tenant.prober.drain().await;
+            tenant.stop.cancel();
+        }
+        for (tenant, task) in tenants {
+            // A panic there is told by the runtime; the results are still here.
+            task.await.ok();
+            if !tenant.revoked.is_cancelled() {
+                self.spool(tenant.database).save(&tenant.outbox);
+            }
+        }
+    }
+
+    /// What is served, after taking in what has changed in the file.
+    fn synchronized(&self) -> MutexGuard<'_, Running> {
+        let mut running = self.lock();
+        let pairings = self.pairings.get();
+        let is_new = !running
+            .pairings
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &pairings));
+        if is_new && !running.is_stopping {
+            self.take_in(&mut running, &pairings);
+            running.pairings = Some(pairings);
+        }
+        running
+    }
+
+    fn take_in(&self, running: &mut Running, pairings: &[Pairing]) {
+        running.tenants.retain(|database, (tenant, _)| {
+            let stays = pairings.iter().any(|pairing| pairing.database == *database);
+            if !stays {
+                info!(%database, "Unpaired a database");
+                tenant.revoked.cancel();
+                self.setup.metrics.forget(*database);
+                self.spool(*database).discard();
+            }
+            stays
+        });
+        for pairing in pairings {
+            match running.tenants.get(&pairing.database) {
+                Some((tenant, _)) => tenant.writeback.set_pairing(pairing.clone()),
+                None => {
+                    let tenant = Arc::new(self.start(pairing.clone()));
+                    let task = self.setup.runtime.spawn(Arc::clone(&tenant).run());
+                    running.tenants.insert(pairing.database, (tenant, task));
+                }
+            }
+        }
+    }
+
+    fn start(&self, pairing: Pairing) -> Tenant {
+        let setup = &self.setup;
+        let outbox = Arc::new(Outbox::default());
+        let database = pairing.database;
+        self.spool(database).restore(&outbox);
+        let burst = setup.requests_per_second.saturating_mul(BURST);
+        Tenant {
+            database,
+            prober: Prober::new(
+                setup.runtime.clone(),
+                Arc::clone(&setup.net),
+                Arc::clone(&outbox),
+                setup.limits,
+            ),
+            rate: RateLimiter::direct(Quota::per_second(setup.requests_per_second).allow_burst(burst)),
+            turns: Semaphore::new(REQUESTS_AT_ONCE),
+            outbox,
+            writeback: Writeback::new(
+                pairing,
+                setup.pairings.clone(),
+                Arc::clone(&setup.keyring),
+                setup.metrics.of(database),
+            ),
+            stop: CancellationToken::new(),
+            revoked: CancellationToken::new(),
+        }
+    }
+
+    fn spool(&self, database: Uuid) -> Spool {
+        Spool::new(&self.setup.state_dir, database)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A crowd of clicks at closing time is no attack.
+const BURST: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
+
+impl Tenant {
+    /// Whether Odoo took the last call, and if not, why.
+    pub fn odoo_state(&self) -> Result<(), String> {
+        self.writeback.state()
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Whether this database may take over the secrets of another one.
+    pub fn may_carry_over_from(&self, other: Uuid, now: Timestamp) -> bool {
+        let pairing = self.writeback.pairing();
+        pairing.carry_over_from == Some(other) && now.duration_since(pairing.paired_at) < CARRY_OVER
+    }
+
+    async fn run(self: Arc<Self>) {
+        let delivering = run_delivery(&self.outbox, &self.writeback, self.stop.clone(), DELIVERY_GRACE);
+        tokio::select! {
+            () = delivering => {}
+            never = self.writeback.watch() => match never {},
+            () = self.revoked.cancelled() => {
+                let results = self.outbox.len();
+                if results > 0 {
+                    warn!(database = %self.database, results, "Results are dropped with their pairing");
+                }
+            }
+        }
+    }
+}
