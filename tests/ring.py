@@ -87,11 +87,9 @@ class Databases:
         return self._templates[name]
 
 
-def pair(odoo: Odoo, sidecar: Sidecar, timeout_s: float = TIMEOUT_S) -> None:
-    """Gives both sides what they need to trust each other, as `make up` does. Odoo must not run."""
-    pairing.pair(
-        odoo,
-        sidecar,
+def configure(sidecar: Sidecar, timeout_s: float = TIMEOUT_S) -> None:
+    """Writes the configuration that tests want."""
+    sidecar.configure(
         {
             "egress": {"allow_loopback": True},
             "probe": {"timeout_ms": int(timeout_s * 1000)},
@@ -99,6 +97,13 @@ def pair(odoo: Odoo, sidecar: Sidecar, timeout_s: float = TIMEOUT_S) -> None:
             "log": {"filter": "debug,h2=info,hyper=info,mio=info"},
         },
     )
+
+
+def pair(odoo: Odoo, sidecar: Sidecar) -> None:
+    """Starts the sidecar and pairs it with a running Odoo, as `make up` does."""
+    sidecar.start(wait_for_odoo=False)
+    pairing.pair(odoo, sidecar)
+    sidecar.wait_until_ready()
 
 
 def add_manager(odoo: Odoo) -> None:
@@ -119,11 +124,11 @@ def running(
     """An Odoo with the addon, a Connection Manager and a sidecar, as `make up` starts them."""
     odoo = databases.odoo(name, *neighbours, workers=workers)
     sidecar = Sidecar(odoo.directory.with_name(f"{name}_sidecar"), executable=executable)
-    pair(odoo, sidecar)
+    configure(sidecar)
     try:
         odoo.start()
         add_manager(odoo)
-        sidecar.start()
+        pair(odoo, sidecar)
         yield odoo, sidecar
     finally:
         sidecar.stop()

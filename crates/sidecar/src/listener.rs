@@ -23,7 +23,7 @@ use crate::settings::{Listen, TlsFiles};
 /// Bound, but not yet answering.
 pub enum Listener {
     Tcp(TcpListener),
-    Tls(TcpListener, ServerConfig),
+    Tls(TcpListener, Box<ServerConfig>),
     Unix(UnixListener),
 }
 
@@ -35,7 +35,7 @@ impl Listener {
                 let listener = TcpListener::bind((host.as_str(), *port))
                     .with_context(|| format!("listen on {host}:{port} (server.host, server.port)"))?;
                 Ok(match config {
-                    Some(config) => Self::Tls(listener, config),
+                    Some(config) => Self::Tls(listener, Box::new(config)),
                     None => Self::Tcp(listener),
                 })
             }

@@ -123,7 +123,7 @@ fn serve(listener: Listener, api: Data<Api>) -> anyhow::Result<Server> {
     .shutdown_timeout(REQUESTS_GRACE_SECONDS);
     let server = match listener {
         Listener::Tcp(listener) => server.listen(listener),
-        Listener::Tls(listener, config) => server.listen_rustls_0_23(listener, config),
+        Listener::Tls(listener, config) => server.listen_rustls_0_23(listener, *config),
         Listener::Unix(listener) => server.listen_uds(listener),
     };
     Ok(server.context("listen")?.run())

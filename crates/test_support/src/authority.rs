@@ -29,6 +29,11 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
 
+    /// Its own certificate, for who is to trust it.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate for host names and addresses.
     pub fn issue(&self, names: &[&str]) -> Certificate {
         self.issue_until(names, 2100)
@@ -60,11 +65,11 @@ impl Default for Authority {
 }
 
 impl Certificate {
-    pub(crate) fn chain_pem(&self) -> String {
+    pub fn chain_pem(&self) -> String {
         self.chain.iter().map(rcgen::Certificate::pem).collect()
     }
 
-    pub(crate) fn key_pem(&self) -> String {
+    pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
@@ -95,7 +100,7 @@ pub fn with_known_authority(name: &str, test: impl FnOnce(&Authority)) {
     if env::var_os(IS_AGAIN).is_some() {
         let authority = Authority::new();
         let file = env::var_os(AUTHORITY_FILE).expect("set by the first run");
-        fs::write(file, authority.0.pem()).expect("written");
+        fs::write(file, authority.pem()).expect("written");
         return test(&authority);
     }
     let directory = tempfile::tempdir().expect("a directory");

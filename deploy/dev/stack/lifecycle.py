@@ -46,12 +46,14 @@ class Stack:
                 current.note = _started(self.cluster.start(), self.settings.pg_port)
             with step(f"Database {self.settings.odoo_db}") as current:
                 current.note = self._prepare_database()
-            with step("Trust between Odoo and the sidecar") as current:
-                current.note = "is there" if pairing.is_paired(self.odoo, self.sidecar) else self._pair()
             with step("Odoo's server") as current:
                 current.note = _started(self.odoo.start(), self.settings.odoo_port)
             with step("The sidecar's server") as current:
-                current.note = _started(self.sidecar.start(), self.settings.sidecar_port)
+                # The databases of this stack are on this machine.
+                self.sidecar.configure({"egress": {"allow_loopback": True}})
+                current.note = _started(self.sidecar.start(wait_for_odoo=False), self.settings.sidecar_port)
+            with step("Trust between Odoo and the sidecar") as current:
+                current.note = self._pair()
             with step("Password of Odoo's own database, for its card") as current:
                 current.note = self._give_password()
 
@@ -118,10 +120,20 @@ class Stack:
         return done
 
     def _pair(self) -> str:
-        # A running Odoo would go on with the parameters that it has in its cache.
-        self.odoo.stop()
-        # The databases of this stack are on this machine.
-        pairing.pair(self.odoo, self.sidecar, {"egress": {"allow_loopback": True}})
+        if pairing.is_paired(self.odoo, self.sidecar):
+            self.sidecar.wait_until_ready()
+            return "is there"
+        try:
+            pairing.pair(self.odoo, self.sidecar)
+        except OdooError as error:
+            if error.name == "odoo.exceptions.AccessDenied":
+                raise StackError(
+                    "Odoo and the sidecar are not paired, and admin has another password now: run "
+                    f"{self.sidecar.executable} pair --config {self.sidecar.config_file}, and enter the code "
+                    "in Odoo under Settings, InsightPulse, Pair with a sidecar"
+                ) from None
+            raise
+        self.sidecar.wait_until_ready()
         return "made"
 
     def _give_password(self) -> str:

@@ -1,59 +1,43 @@
-"""Gives Odoo and the sidecar what they need to trust each other."""
+"""Has Odoo and the sidecar trust each other, as an administrator does: by a one-time code."""
 
+import base64
+import hashlib
 import json
-import tomllib
-from collections.abc import Mapping
-from typing import Any
 
 from .odoo import Odoo
 from .sidecar import Sidecar
 
+_WIZARD = "insightpulse.sidecar.pairing"
+
 
 def is_paired(odoo: Odoo, sidecar: Sidecar) -> bool:
-    """Whether the sidecar's configuration is the one that this database and these ports need."""
+    """Whether both have what they need, for this database and at these ports."""
     try:
-        config = tomllib.loads(sidecar.config_file.read_text())
-    except (FileNotFoundError, tomllib.TOMLDecodeError):
+        pairings = json.loads((sidecar.directory / "pairings.json").read_text())
+    except (FileNotFoundError, ValueError):
         return False
-    found = {f"{table}.{key}": value for table in ("server", "odoo") for key, value in config.get(table, {}).items()}
     needed = {
-        "server.port": sidecar.port,
-        "server.token": odoo.parameter("insightpulse.sidecar_token"),
-        "odoo.url": odoo.url,
-        "odoo.database": odoo.database,
-        "odoo.database_uuid": odoo.parameter("database.uuid"),
+        "database": odoo.parameter("database.uuid"),
+        "database_name": odoo.database,
+        "odoo_url": odoo.url,
+        # Of the token the sidecar keeps the digest alone.
+        "token": _digest(odoo.parameter("insightpulse.sidecar_token")),
     }
-    return odoo.parameter("web.base.url") == odoo.url and needed.items() <= found.items()
-
-
-def pair(odoo: Odoo, sidecar: Sidecar, config: Mapping[str, Any]) -> None:
-    """Has Odoo issue new credentials, and writes the sidecar's configuration with them.
-
-    `config` is the rest of that configuration. Odoo must not be running.
-    """
-    printed = odoo.shell(
-        f"""
-import json
-parameters = env["ir.config_parameter"]
-parameters.set_param("web.base.url", {odoo.url!r})
-# Else it becomes whatever address the administrator logs in by.
-parameters.set_param("web.base.url.freeze", "True")
-credentials = env["insightpulse.sidecar"]._issue_credentials(sidecar_url={sidecar.url!r}, odoo_url={odoo.url!r})
-env.cr.commit()
-print(json.dumps(credentials))
-"""
+    return odoo.parameter("insightpulse.sidecar_url") == sidecar.url and any(
+        needed.items() <= pairing.items() for pairing in pairings
     )
-    credentials = json.loads(printed.splitlines()[-1])
-    sidecar.configure(
-        {
-            **config,
-            "server": {"token": credentials["server_token"]},
-            "odoo": {
-                "url": credentials["odoo_url"],
-                "database": credentials["odoo_database"],
-                "database_uuid": credentials["odoo_database_uuid"],
-                "login": credentials["odoo_login"],
-                "api_key": credentials["odoo_api_key"],
-            },
-        }
-    )
+
+
+def pair(odoo: Odoo, sidecar: Sidecar) -> None:
+    """Makes a code and enters it in Odoo. Both have to be running."""
+    # Else it becomes whatever address the administrator logs in by.
+    for key, value in (("web.base.url", odoo.url), ("web.base.url.freeze", "True")):
+        odoo.call("ir.config_parameter", "set_param", [key, value])
+    code = sidecar.run("pair", "--quiet", "--config", sidecar.config_file).strip()
+    values = {"sidecar_url": sidecar.url, "odoo_url": odoo.url, "code": code}
+    wizard = odoo.call(_WIZARD, "create", [values])
+    odoo.call(_WIZARD, "action_pair", [[wizard]])
+
+
+def _digest(token: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")

@@ -101,6 +101,10 @@ class Sidecar:
         self._daemon.wait_until(is_healthy, timeout)
         return True
 
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Waits until every Odoo that it is paired with takes results."""
+        self._daemon.wait_until(self.is_ready, timeout)
+
     def stop(self) -> bool:
         """Stops the server, which finishes what is under way; says whether it was running."""
         return self._daemon.stop()

@@ -1,6 +1,7 @@
 //! Odoo's side of the write-back, which remembers what it was told.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use insightpulse_test_support::eventually;
@@ -35,6 +36,11 @@ struct Shared {
     mood: Mutex<Mood>,
     /// The batches that had something in them, in order.
     batches: Mutex<Vec<Vec<Value>>>,
+    /// The API keys that are valid, the newest last.
+    keys: Mutex<Vec<String>>,
+    /// The life of the next keys, in seconds.
+    life: Mutex<i64>,
+    calls: AtomicUsize,
 }
 
 impl FakeOdoo {
@@ -46,6 +52,9 @@ impl FakeOdoo {
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Well),
             batches: Mutex::default(),
+            keys: Mutex::new(vec![API_KEY.into()]),
+            life: Mutex::new(365 * 86_400),
+            calls: AtomicUsize::new(0),
         });
         let server = MockServer::builder().listener(listener).start().await;
         Mock::given(method("POST"))
@@ -62,6 +71,15 @@ impl FakeOdoo {
 
     pub fn set(&self, mood: Mood) {
         *lock(&self.shared.mood) = mood;
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        lock(&self.shared.keys).clone()
+    }
+
+    /// How many calls have come.
+    pub fn calls(&self) -> usize {
+        self.shared.calls.load(Ordering::SeqCst)
     }
 
     pub fn batches(&self) -> Vec<Vec<Value>> {
@@ -93,21 +111,30 @@ impl Respond for Answers {
             Mood::Well => {}
         }
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-        let (service, arguments) = (&body["params"]["service"], &body["params"]["args"]);
+        let service = &body["params"]["service"];
+        let arguments = body["params"]["args"].as_array().expect("arguments");
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
         match service.as_str() {
-            Some("common") if *arguments == json!([DATABASE, LOGIN, API_KEY, {}]) => result(&json!(UID)),
+            Some("common")
+                if arguments[..2] == [json!(DATABASE), json!(LOGIN)] && self.knows(&arguments[2]) =>
+            {
+                result(&json!(UID))
+            }
             Some("common") => result(&json!(false)),
+            _ if arguments[..2] != [json!(DATABASE), json!(UID)] => fault("builtins.ValueError"),
+            _ if !self.knows(&arguments[2]) => fault("odoo.exceptions.AccessDenied"),
             _ => {
-                let expected = json!([
-                    DATABASE,
-                    UID,
-                    API_KEY,
-                    "insightpulse.connection.endpoint",
-                    "apply_probe_results"
-                ]);
-                let who_and_what = arguments.as_array().and_then(|all| all.get(..5));
-                if who_and_what != expected.as_array().map(Vec::as_slice) {
-                    return fault("builtins.ValueError");
+                let (model, method) = (arguments[3].as_str(), arguments[4].as_str());
+                match (model.unwrap_or_default(), method.unwrap_or_default()) {
+                    ("insightpulse.connection.endpoint", "apply_probe_results") => {}
+                    ("insightpulse.sidecar", "renew_api_key") => return self.renew(),
+                    ("insightpulse.sidecar", "retire_older_api_keys") => {
+                        let mut keys = lock(&self.0.keys);
+                        let newest = keys.pop().expect("a key");
+                        *keys = vec![newest];
+                        return result(&json!(true));
+                    }
+                    _ => return fault("builtins.ValueError"),
                 }
                 let batch = arguments[5][0].as_array().expect("a batch").clone();
                 let ids: Vec<_> = batch.iter().map(|outcome| outcome["id"].clone()).collect();
@@ -117,6 +144,20 @@ impl Respond for Answers {
                 result(&json!({"applied": ids, "ignored": []}))
             }
         }
+    }
+}
+
+impl Answers {
+    fn knows(&self, key: &Value) -> bool {
+        lock(&self.0.keys).iter().any(|known| key == known)
+    }
+
+    fn renew(&self) -> ResponseTemplate {
+        let mut keys = lock(&self.0.keys);
+        let key = format!("canary-renewed-key-{}", keys.len());
+        keys.push(key.clone());
+        let expires_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(*lock(&self.0.life));
+        result(&json!({"api_key": key, "expires_at": expires_at}))
     }
 }
 

@@ -123,6 +123,14 @@ impl Home {
         }
     }
 
+    /// Changes a file of the state directory as another process would, whole.
+    pub fn rewrite(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let path = self.state_dir.join(name);
+        let mut value = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
+        change(&mut value);
+        fs::write(&path, value.to_string()).expect("written");
+    }
+
     /// The program itself, with this home's keys and pairings.
     pub fn insightpulse(&self, arguments: &[&str]) -> String {
         let ended = Command::new(env!("CARGO_BIN_EXE_insightpulse"))

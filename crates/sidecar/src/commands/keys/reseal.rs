@@ -15,6 +15,8 @@ use crate::settings::StateSettings;
 #[derive(Default)]
 struct Done {
     resealed: u64,
+    /// Secrets that somebody set or cleared while they were being resealed.
+    changed_meanwhile: u64,
     /// Records with a secret that does not open: they are left as they are.
     unopened: Vec<String>,
 }
@@ -35,6 +37,12 @@ pub async fn run(state: &StateSettings, batch: usize) -> anyhow::Result<()> {
                     done.resealed,
                     keyring.primary()
                 );
+                if done.changed_meanwhile > 0 {
+                    println!(
+                        "{name}: {} were changed meanwhile and left alone",
+                        done.changed_meanwhile
+                    );
+                }
                 if !done.unopened.is_empty() {
                     failures.push(format!(
                         "{name}: the secrets of these do not open and were left as they are; type them again in \
@@ -78,6 +86,7 @@ async fn database(pairing: &Pairing, keyring: &Keyring, batch: usize) -> anyhow:
         if !items.is_empty() {
             let receipt = odoo.apply_resealed(&items).await?;
             done.resealed += receipt.changed;
+            done.changed_meanwhile += receipt.skipped;
         }
         progress.at(done.resealed);
     }
