@@ -9,6 +9,7 @@ use insightpulse_monitor::{Delivered, Delivery};
 use insightpulse_odoo_rpc::Error;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
 
 use crate::keyring_source::LiveKeyring;
@@ -20,11 +21,15 @@ use crate::pairings::{Pairing, Pairings};
 const ASK_WHEN_WELL: Duration = Duration::from_secs(30);
 const ASK_WHEN_NOT: Duration = Duration::from_secs(2);
 
+const NOT_ASKED: &str = "Odoo has not been asked yet";
+
 pub struct Writeback {
     pairings: Pairings,
     keyring: Arc<LiveKeyring>,
     metrics: TenantMetrics,
     shared: Mutex<Shared>,
+    /// Another pairing is there, and Odoo is to be asked at once.
+    is_new: Notify,
 }
 
 struct Shared {
@@ -46,13 +51,14 @@ impl Writeback {
         let shared = Shared {
             odoo: connect(&pairing, &keyring),
             pairing,
-            state: Err("Odoo has not been asked yet".into()),
+            state: Err(NOT_ASKED.into()),
         };
         Self {
             pairings,
             keyring,
             metrics,
             shared: Mutex::new(shared),
+            is_new: Notify::new(),
         }
     }
 
@@ -66,6 +72,8 @@ impl Writeback {
         if shared.pairing != pairing {
             shared.odoo = connect(&pairing, &self.keyring);
             shared.pairing = pairing;
+            shared.state = Err(NOT_ASKED.into());
+            self.is_new.notify_one();
         }
     }
 
@@ -85,7 +93,8 @@ impl Writeback {
                 }
                 Err(_) => ASK_WHEN_NOT,
             };
-            tokio::time::sleep(pause).await;
+            // Whichever is first.
+            tokio::time::timeout(pause, self.is_new.notified()).await.ok();
         }
     }
 

@@ -28,14 +28,9 @@ async fn it_is_ready_when_odoo_would_take_a_result() {
         (503, json!({"status": "not_ready"}))
     );
     odoo.set(Mood::Well);
-    let answer = loop {
-        let answer = ready(&service).await;
-        if answer.status == 200 {
-            break answer;
-        }
-    };
-    assert_eq!(answer.json(), json!({"status": "ready"}));
-    assert_eq!(service.odoo().await, Value::Null);
+    assert_eq!(service.odoo_once(|reason| reason.is_none()).await, Value::Null);
+    let answer = ready(&service).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"status": "ready"})));
     assert!(odoo.outcomes().is_empty());
 }
 
@@ -79,10 +74,8 @@ async fn ready(service: &Service) -> Answer {
 
 /// Waits for Odoo to have been asked at all.
 async fn reason(service: &Service) -> String {
-    loop {
-        match service.odoo().await.as_str() {
-            Some("Odoo has not been asked yet") => tokio::task::yield_now().await,
-            reason => return reason.unwrap_or_default().to_owned(),
-        }
-    }
+    let reason = service
+        .odoo_once(|reason| reason != Some("Odoo has not been asked yet"))
+        .await;
+    reason.as_str().unwrap_or_default().to_owned()
 }

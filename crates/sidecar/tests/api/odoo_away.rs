@@ -2,11 +2,10 @@
 
 use std::net::TcpListener;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fake_odoo::{FakeOdoo, Mood};
-use crate::service::{Answer, Home, Service, WAIT, changed, endpoint};
+use crate::service::{Home, Service, WAIT, changed, endpoint};
 
 /// Tests two endpoints that need no server, and returns what Odoo is owed.
 async fn test(service: &Service) -> Vec<Value> {
@@ -43,15 +42,9 @@ async fn check_back_from(mood: Mood) {
 
 /// Odoo has been asked, and was not well.
 async fn wait_until_refused(service: &Service) {
-    loop {
-        let reason = service.odoo().await;
-        if reason
-            .as_str()
-            .is_some_and(|reason| !reason.contains("not been asked"))
-        {
-            return;
-        }
-    }
+    service
+        .odoo_once(|reason| reason.is_some_and(|reason| !reason.contains("not been asked")))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,11 +84,7 @@ async fn while_nobody_listens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_odoo_that_went_away_after_it_was_well() {
     let (service, odoo, _home) = Service::with_odoo().await;
-    loop {
-        if Answer::of(service.anonymous(Method::GET, "/readyz")).await.status == 200 {
-            break;
-        }
-    }
+    service.odoo_once(|reason| reason.is_none()).await;
     odoo.set(Mood::BadGateway);
     let owed = test(&service).await;
     wait_until_refused(&service).await;

@@ -175,14 +175,8 @@ async fn an_api_key_that_was_moved_to_another_address_does_not_open() {
     home.rewrite("pairings.json", |pairings| {
         pairings[0]["odoo_url"] = json!(hostile.url())
     });
-    loop {
-        let reason = service.odoo().await;
-        if reason
-            .as_str()
-            .is_some_and(|reason| reason.contains("open the API key"))
-        {
-            break;
-        }
-    }
+    service
+        .odoo_once(|reason| reason.is_some_and(|reason| reason.contains("open the API key")))
+        .await;
     assert_eq!(hostile.calls(), 0);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use insightpulse_monitor::Limits;
 use insightpulse_probe::EgressPolicy;
@@ -23,6 +23,9 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+/// Only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 use crate::fake_odoo::{API_KEY, DATABASE, FakeOdoo, LOGIN};
 
@@ -215,6 +218,19 @@ impl Service {
         let answer = self.post("/v1/status", &json!({"database": DATABASE_UUID})).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["odoo"].clone()
+    }
+
+    /// [`Service::odoo`], once that is as wanted: Odoo is asked behind the requests' back.
+    pub async fn odoo_once(&self, is_wanted: impl Fn(Option<&str>) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let reason = self.odoo().await;
+            if is_wanted(reason.as_str()) {
+                return reason;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {reason}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
