@@ -14,28 +14,26 @@ pub fn uri_part(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
-/// The value of a line in a `.env` file.
+/// The value of a line in a `.env` file, in a spelling that `sh`, python-dotenv,
+/// Node's dotenv and Compose all read as this text; `None` where there is none.
 ///
-/// Bare where every reader takes it as it is, else in single quotes, which
-/// `sh`, python-dotenv, Node's dotenv and Compose all read without
-/// interpretation; where the value itself has one, in double quotes.
-pub fn dotenv(text: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,[]?&=".contains(c);
+/// Bare where nobody interprets a character; else in single quotes, in which
+/// python-dotenv alone reads `\\` and `\'` as escapes and expands `${…}`; else in
+/// double quotes, where each reader has escapes of its own and agrees with the
+/// others only on a text without any. Node's dotenv reads `\r\n` as `\n`.
+pub fn dotenv(text: &str) -> Option<String> {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,[]?=".contains(c);
     if !text.is_empty() && text.chars().all(bare) {
-        return text.to_owned();
+        return Some(text.to_owned());
     }
-    if !text.contains('\'') {
-        return format!("'{text}'");
+    if text.contains(['\0', '\r']) {
+        return None;
     }
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        if matches!(character, '"' | '\\' | '$' | '`') {
-            quoted.push('\\');
-        }
-        quoted.push(character);
+    let is_escaped = text.contains("\\\\") || text.ends_with('\\');
+    if !text.contains('\'') && !is_escaped && !text.contains("${") {
+        return Some(format!("'{text}'"));
     }
-    quoted.push('"');
-    quoted
+    (!text.contains(['"', '\\', '$', '`'])).then(|| format!("\"{text}\""))
 }
 
 /// A double-quoted scalar of YAML 1.2 (section 5.7), which Compose reads, so a
@@ -76,10 +74,11 @@ pub fn comment(text: &str) -> String {
         .collect()
 }
 
-/// Ends a line for some reader (YAML 1.1 has U+2028 and U+2029), or reorders it for the eye.
+/// Ends a line for some reader (YAML 1.1 has U+2028 and U+2029), reorders it for the eye,
+/// or is not printable in YAML (1.2, section 5.1).
 fn breaks_line(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
@@ -89,10 +88,14 @@ mod tests {
     #[test]
     fn each_place_has_its_own_escapes() {
         assert_eq!(uri_part("a b@c:d/é%"), "a%20b%40c%3Ad%2F%C3%A9%25");
-        assert_eq!(dotenv("plain-1.2"), "plain-1.2");
-        assert_eq!(dotenv("a $b #c"), "'a $b #c'");
-        assert_eq!(dotenv("it's $5"), "\"it's \\$5\"");
-        assert_eq!(dotenv(""), "''");
+        assert_eq!(dotenv("plain-1.2").as_deref(), Some("plain-1.2"));
+        assert_eq!(dotenv("a $b #c").as_deref(), Some("'a $b #c'"));
+        assert_eq!(dotenv("a&b").as_deref(), Some("'a&b'"));
+        assert_eq!(dotenv("it's").as_deref(), Some("\"it's\""));
+        assert_eq!(dotenv("").as_deref(), Some("''"));
+        for ambiguous in ["it's $5", "a\\\\b", "a\\", "${HOME}", "a\rb"] {
+            assert_eq!(dotenv(ambiguous), None, "{ambiguous}");
+        }
         assert_eq!(compose_entry("A", "x$y"), "\"A=x$$y\"");
         assert_eq!(compose_entry("A", "http://x"), "A=http://x");
         assert_eq!(compose_scalar("a\"b\\\n"), "\"a\\\"b\\\\\\n\"");

@@ -3,16 +3,10 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use insightpulse_domain::{
-    Endpoint, HttpTarget, Invalid, PostgresTarget, Service, TlsMode, env_prefixes, slug,
-};
+use insightpulse_domain::{Endpoint, HttpTarget, PostgresTarget, Service, TlsMode, env_prefixes, slug};
 
 use crate::encode::{comment, compose_entry, dotenv, uri_part};
-
-/// What stands in a secret's place. The brackets are illegal there in a URI,
-/// so no tool takes it for a password.
-const PASSWORD: &str = "[YOUR-PASSWORD]";
-const API_KEY: &str = "[YOUR-API-KEY]";
+use crate::secrets::{Secrets, Unwritable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -25,10 +19,11 @@ pub enum Format {
 }
 
 /// An endpoint as far as it could be read, with the name that its record has anyway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Named {
     pub name: String,
-    pub endpoint: Result<Endpoint, Invalid>,
+    /// Or, for who reads the document, why there is nothing to write.
+    pub endpoint: Result<(Endpoint, Secrets), String>,
 }
 
 /// A text with what a browser needs to save it.
@@ -67,28 +62,28 @@ impl FromStr for Format {
 }
 
 /// One endpoint's document.
-pub fn single(format: Format, endpoint: &Endpoint) -> Document {
+pub fn single(format: Format, endpoint: &Endpoint, secrets: &Secrets) -> Result<Document, Unwritable> {
     let name = slug(&endpoint.name);
-    match format {
+    Ok(match format {
         Format::Uri => Document {
             filename: format!("{name}.txt"),
             mimetype: "text/plain",
-            content: uri(endpoint),
+            content: uri(endpoint, secrets)?,
         },
         Format::Env => Document {
             filename: format!("{name}.env"),
             mimetype: "text/plain",
-            content: env_lines(&prefix(endpoint), endpoint),
+            content: env_lines(&prefix(endpoint), endpoint, secrets)?,
         },
         Format::Compose => Document {
             filename: format!("{name}.compose.yaml"),
             mimetype: "application/yaml",
-            content: COMPOSE_HEAD.to_owned() + &compose_line(&single_variable(endpoint), endpoint),
+            content: COMPOSE_HEAD.to_owned() + &compose_line(&single_variable(endpoint), endpoint, secrets)?,
         },
-    }
+    })
 }
 
-/// One document for all. An endpoint that cannot be read is a comment in it,
+/// One document for all. An endpoint that cannot be written is a comment in it,
 /// so that one unfinished record does not cost the others their file.
 pub fn combined(format: Format, endpoints: &[Named]) -> Document {
     let prefixes = env_prefixes(endpoints.iter().map(|named| named.name.as_str()));
@@ -97,13 +92,18 @@ pub fn combined(format: Format, endpoints: &[Named]) -> Document {
         Format::Uri => Document {
             filename: "connections.txt".into(),
             mimetype: "text/plain",
-            content: each(&entries, |_, endpoint| uri(endpoint) + "\n").concat(),
+            content: each(
+                &entries,
+                |_, endpoint, secrets| Ok(uri(endpoint, secrets)? + "\n"),
+            )
+            .concat(),
         },
         Format::Env => Document {
             filename: "connections.env".into(),
             mimetype: "text/plain",
-            content: each(&entries, |prefix, endpoint| {
-                format!("# {}\n{}", comment(&endpoint.name), env_lines(prefix, endpoint))
+            content: each(&entries, |prefix, endpoint, secrets| {
+                let lines = env_lines(prefix, endpoint, secrets)?;
+                Ok(format!("# {}\n{lines}", comment(&endpoint.name)))
             })
             .join("\n"),
         },
@@ -111,35 +111,52 @@ pub fn combined(format: Format, endpoints: &[Named]) -> Document {
             filename: "connections.compose.yaml".into(),
             mimetype: "application/yaml",
             content: COMPOSE_HEAD.to_owned()
-                + &each(&entries, |prefix, endpoint| {
-                    compose_line(&format!("{prefix}_URL"), endpoint)
+                + &each(&entries, |prefix, endpoint, secrets| {
+                    compose_line(&format!("{prefix}_URL"), endpoint, secrets)
                 })
                 .concat(),
         },
     }
 }
 
-fn each(entries: &[(&str, &Named)], write: impl Fn(&str, &Endpoint) -> String) -> Vec<String> {
+fn each(
+    entries: &[(&str, &Named)],
+    write: impl Fn(&str, &Endpoint, &Secrets) -> Result<String, Unwritable>,
+) -> Vec<String> {
     entries
         .iter()
-        .map(|(prefix, named)| match &named.endpoint {
-            Ok(endpoint) => write(prefix, endpoint),
-            Err(invalid) => format!("# {}: left out. {invalid}\n", comment(&named.name)),
+        .map(|(prefix, named)| {
+            let written = match &named.endpoint {
+                Ok((endpoint, secrets)) => {
+                    write(prefix, endpoint, secrets).map_err(|error| error.to_string())
+                }
+                Err(reason) => Err(reason.clone()),
+            };
+            written.unwrap_or_else(|reason| {
+                format!("# {}: left out. {}\n", comment(&named.name), comment(&reason))
+            })
         })
         .collect()
 }
 
-fn uri(endpoint: &Endpoint) -> String {
+/// An address of HTTP never has credentials in it: they would end in logs and histories.
+fn uri(endpoint: &Endpoint, secrets: &Secrets) -> Result<String, Unwritable> {
     match &endpoint.service {
-        Service::Postgres(target) => postgres_uri(target),
-        Service::Http(target) => target.url(),
+        Service::Postgres(target) => postgres_uri(target, secrets),
+        Service::Http(target) => Ok(target.url()),
     }
 }
 
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>
-fn postgres_uri(target: &PostgresTarget) -> String {
+fn postgres_uri(target: &PostgresTarget, secrets: &Secrets) -> Result<String, Unwritable> {
+    let password = match secrets.password()? {
+        // Its brackets are what tells it from a password.
+        Some(placeholder) if secrets.are_placeholders() => format!(":{placeholder}"),
+        Some(password) => format!(":{}", uri_part(password)),
+        None => String::new(),
+    };
     let mut uri = format!(
-        "postgresql://{}:{PASSWORD}@{}:{}/{}",
+        "postgresql://{}{password}@{}:{}/{}",
         uri_part(&target.user),
         target.host,
         target.port,
@@ -150,33 +167,44 @@ fn postgres_uri(target: &PostgresTarget) -> String {
         uri.push_str("?sslmode=");
         uri.push_str(target.tls.as_str());
     }
-    uri
+    Ok(uri)
 }
 
-fn env_lines(prefix: &str, endpoint: &Endpoint) -> String {
-    let mut lines = String::new();
-    let mut line = |name: &str, value: &str| {
-        writeln!(lines, "{prefix}_{name}={}", dotenv(value)).expect("a String takes everything");
+fn env_lines(prefix: &str, endpoint: &Endpoint, secrets: &Secrets) -> Result<String, Unwritable> {
+    let user = match &endpoint.service {
+        Service::Postgres(target) => Some(target.user.as_str()),
+        Service::Http(HttpTarget { user, .. }) => user.as_deref(),
     };
-    line("URL", &uri(endpoint));
-    match &endpoint.service {
-        Service::Postgres(target) => {
-            line("USER", &target.user);
-            line("PASSWORD", PASSWORD);
+    let is_postgres = matches!(endpoint.service, Service::Postgres(_));
+    // What can be set and is not has no line; which of the two an address without a user takes, nobody knows.
+    let has_password = is_postgres || user.is_some() || !secrets.are_placeholders();
+    let has_api_key = !is_postgres && (user.is_none() || !secrets.are_placeholders());
+    let mut lines = String::new();
+    let mut line = |name: &str, what: &'static str, value: Option<&str>| {
+        if let Some(value) = value {
+            let value = dotenv(value).ok_or(Unwritable::Ambiguous(what))?;
+            writeln!(lines, "{prefix}_{name}={value}").expect("a String takes everything");
         }
-        Service::Http(HttpTarget { user: Some(user), .. }) => {
-            line("USER", user);
-            line("PASSWORD", PASSWORD);
-        }
-        Service::Http(HttpTarget { user: None, .. }) => line("API_KEY", API_KEY),
+        Ok(())
+    };
+    line("URL", "address", Some(&uri(endpoint, secrets)?))?;
+    line("USER", "user name", user)?;
+    if has_password {
+        line("PASSWORD", "password", secrets.password()?)?;
     }
-    lines
+    if has_api_key {
+        line("API_KEY", "API key", secrets.api_key()?)?;
+    }
+    Ok(lines)
 }
 
 const COMPOSE_HEAD: &str = "services:\n  app:\n    environment:\n";
 
-fn compose_line(variable: &str, endpoint: &Endpoint) -> String {
-    format!("      - {}\n", compose_entry(variable, &uri(endpoint)))
+fn compose_line(variable: &str, endpoint: &Endpoint, secrets: &Secrets) -> Result<String, Unwritable> {
+    Ok(format!(
+        "      - {}\n",
+        compose_entry(variable, &uri(endpoint, secrets)?)
+    ))
 }
 
 /// As the seed: a database is the application's `DATABASE_URL`.
@@ -194,7 +222,7 @@ fn prefix(endpoint: &Endpoint) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use insightpulse_domain::{Kind, RawEndpoint};
+    use insightpulse_domain::{Invalid, Kind, RawEndpoint};
     use uuid::Uuid;
 
     use super::*;
@@ -227,7 +255,8 @@ mod tests {
     }
 
     fn check(format: Format, endpoint: &Endpoint, expected: Expect) {
-        expected.assert_eq(&single(format, endpoint).content);
+        let document = single(format, endpoint, &Secrets::Placeholders).expect("a document");
+        expected.assert_eq(&document.content);
     }
 
     #[test]
@@ -276,26 +305,26 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_in_their_place() {
-        let hostile = endpoint("a\nEVIL=1", Kind::Postgresql, "::1", Some("o'ne $two:@/"));
+        let hostile = endpoint("a\nEVIL=1", Kind::Postgresql, "::1", Some("o'ne two:@/"));
         check(
             Format::Uri,
             &hostile,
-            expect!["postgresql://o%27ne%20%24two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres"],
+            expect!["postgresql://o%27ne%20two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres"],
         );
         let named = Named {
             name: hostile.name.clone(),
-            endpoint: Ok(hostile),
+            endpoint: Ok((hostile, Secrets::Placeholders)),
         };
         let all = combined(Format::Env, &[named.clone(), named]);
         expect![[r#"
             # a EVIL=1
-            A_EVIL_1_URL=postgresql://o%27ne%20%24two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres
-            A_EVIL_1_USER="o'ne \$two:@/"
+            A_EVIL_1_URL=postgresql://o%27ne%20two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres
+            A_EVIL_1_USER="o'ne two:@/"
             A_EVIL_1_PASSWORD=[YOUR-PASSWORD]
 
             # a EVIL=1
-            A_EVIL_1_2_URL=postgresql://o%27ne%20%24two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres
-            A_EVIL_1_2_USER="o'ne \$two:@/"
+            A_EVIL_1_2_URL=postgresql://o%27ne%20two%3A%40%2F:[YOUR-PASSWORD]@[::1]:5432/postgres
+            A_EVIL_1_2_USER="o'ne two:@/"
             A_EVIL_1_2_PASSWORD=[YOUR-PASSWORD]
         "#]]
         .assert_eq(&all.content);
@@ -306,11 +335,14 @@ mod tests {
         let endpoints = [
             Named {
                 name: "New\nX=1".into(),
-                endpoint: Err(Invalid::MissingHost),
+                endpoint: Err(Invalid::MissingHost.to_string()),
             },
             Named {
                 name: "Portal".into(),
-                endpoint: Ok(endpoint("Portal", Kind::Api, "https://portal.example", None)),
+                endpoint: Ok((
+                    endpoint("Portal", Kind::Api, "https://portal.example", None),
+                    Secrets::Placeholders,
+                )),
             },
         ];
         let check = |format, expected: Expect| expected.assert_eq(&combined(format, &endpoints).content);
@@ -340,6 +372,72 @@ mod tests {
                 # New X=1: left out. The server is missing.
                       - PORTAL_URL=https://portal.example
             "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_revealed_stands_in_the_placeholders_places_and_what_is_not_set_nowhere() {
+        let secrets = |password: Option<&str>, api_key: Option<&str>| Secrets::Revealed {
+            password: password.map(Into::into),
+            api_key: api_key.map(Into::into),
+        };
+        let check = |format, endpoint: &Endpoint, secrets: Secrets, expected: Expect| {
+            let text = match single(format, endpoint, &secrets) {
+                Ok(document) => document.content,
+                Err(unwritable) => unwritable.to_string(),
+            };
+            expected.assert_eq(&text);
+        };
+        let books = endpoint("Books", Kind::Postgresql, "db.example", Some("reader"));
+        check(
+            Format::Env,
+            &books,
+            secrets(Some("p@ss/w:rd #1"), None),
+            expect![[r#"
+                BOOKS_URL=postgresql://reader:p%40ss%2Fw%3Ard%20%231@db.example:5432/postgres
+                BOOKS_USER=reader
+                BOOKS_PASSWORD='p@ss/w:rd #1'
+            "#]],
+        );
+        check(
+            Format::Env,
+            &books,
+            secrets(None, None),
+            expect![[r#"
+                BOOKS_URL=postgresql://reader@db.example:5432/postgres
+                BOOKS_USER=reader
+            "#]],
+        );
+        check(
+            Format::Env,
+            &endpoint("Portal", Kind::Api, "https://portal.example", None),
+            secrets(None, Some("k-1")),
+            expect![[r#"
+                PORTAL_URL=https://portal.example
+                PORTAL_API_KEY=k-1
+            "#]],
+        );
+        check(
+            Format::Uri,
+            &endpoint("Portal", Kind::Api, "https://portal.example", Some("me")),
+            secrets(Some("x"), Some("y")),
+            expect!["https://portal.example"],
+        );
+        check(
+            Format::Env,
+            &books,
+            secrets(Some("it's $5"), None),
+            expect![
+                "The password has such quotes, backslashes or dollar signs in it that the readers of .env files differ on what it is. Take it from the connection string, or change it."
+            ],
+        );
+        check(
+            Format::Compose,
+            &books,
+            secrets(Some("a\0b"), None),
+            expect![
+                "The password has a NUL character in it, which neither a connection string nor an environment variable can have."
+            ],
         );
     }
 

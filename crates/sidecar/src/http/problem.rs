@@ -174,15 +174,6 @@ impl Problem {
         )
     }
 
-    pub fn invalid_endpoint(detail: String) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_endpoint",
-            "The connection is not complete",
-            detail,
-        )
-    }
-
     pub fn unsealable(detail: String) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,12 +1,16 @@
-//! `POST /v1/render`: configuration text, with placeholders for secrets.
+//! `POST /v1/render`: configuration text, with secrets or placeholders for them.
 
-use actix_web::web::{self, Json};
+use std::sync::Arc;
+
+use actix_web::web::{self, Data, Json};
 use insightpulse_domain::{Endpoint, RawEndpoint};
-use insightpulse_render::{Document, Format, Named, combined, single};
+use insightpulse_render::{Document, Format, Named, Secrets, combined, single};
+use insightpulse_vault::{Field, Keyring};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Caller, Problem, require_database, require_few};
+use super::{Api, Caller, Problem, require_database, require_few};
+use crate::secrets::open_secret;
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -15,6 +19,9 @@ pub struct Request {
     /// One document for all endpoints, in place of one for each.
     #[serde(default)]
     combine: bool,
+    /// With the secrets, not placeholders. Odoo has checked who asks, and logged it.
+    #[serde(default)]
+    reveal: bool,
     endpoints: Vec<RawEndpoint>,
 }
 
@@ -30,15 +37,20 @@ struct Rendered {
     filename: String,
     mimetype: &'static str,
     content: String,
-    /// Why there is no content: what the endpoint lacks.
+    /// Why there is no content, for who reads it.
     error: Option<String>,
 }
 
-pub async fn render(caller: Caller, request: Json<Request>) -> Result<Json<Response>, Problem> {
+pub async fn render(
+    api: Data<Api>,
+    caller: Caller,
+    request: Json<Request>,
+) -> Result<Json<Response>, Problem> {
     let Request {
         database,
         format,
         combine,
+        reveal,
         endpoints,
     } = request.into_inner();
     require_database(&caller, database)?;
@@ -46,59 +58,73 @@ pub async fn render(caller: Caller, request: Json<Request>) -> Result<Json<Respo
     let format: Format = format
         .parse()
         .map_err(|error| Problem::unknown_format(format!("{error}.")))?;
+    let opener = reveal.then(|| Opener {
+        keyring: api.keyring.get(),
+        database,
+    });
     // Thousands of records take a while, and other requests share this thread.
     let rendering = web::block(move || {
-        if combine {
-            Ok(vec![all(format, endpoints)?])
+        let opener = opener.as_ref();
+        if combine && endpoints.len() != 1 {
+            vec![all(format, endpoints, opener)]
         } else {
-            Ok(endpoints.iter().map(|raw| each(format, raw)).collect())
+            // A document of one endpoint is that endpoint's own, and needs it whole.
+            endpoints.iter().map(|raw| each(format, raw, opener)).collect()
         }
     });
-    let documents = rendering.await.map_err(|_| Problem::internal())??;
+    let documents = rendering.await.map_err(|_| Problem::internal())?;
     Ok(Json(Response { documents }))
 }
 
+/// What opens the secrets of one request.
+struct Opener {
+    keyring: Arc<Keyring>,
+    database: Uuid,
+}
+
+impl Opener {
+    fn secrets(&self, raw: &RawEndpoint) -> Result<Secrets, String> {
+        let open =
+            |field| open_secret(&self.keyring, self.database, raw, field).map_err(|error| error.to_string());
+        Ok(Secrets::Revealed {
+            password: open(Field::Password)?,
+            api_key: open(Field::ApiKey)?,
+        })
+    }
+}
+
+fn read(raw: &RawEndpoint, opener: Option<&Opener>) -> Result<(Endpoint, Secrets), String> {
+    let endpoint = Endpoint::parse(raw).map_err(|invalid| invalid.to_string())?;
+    let secrets = opener.map_or(Ok(Secrets::Placeholders), |opener| opener.secrets(raw))?;
+    Ok((endpoint, secrets))
+}
+
 /// An endpoint that is not complete does not spoil the others' documents.
-fn each(format: Format, raw: &RawEndpoint) -> Rendered {
-    match Endpoint::parse(raw) {
-        Ok(endpoint) => Rendered::new(Some(raw.id), single(format, &endpoint)),
-        Err(invalid) => Rendered {
+fn each(format: Format, raw: &RawEndpoint, opener: Option<&Opener>) -> Rendered {
+    let written = read(raw, opener).and_then(|(endpoint, secrets)| {
+        single(format, &endpoint, &secrets).map_err(|unwritable| unwritable.to_string())
+    });
+    match written {
+        Ok(document) => Rendered::new(Some(raw.id), document),
+        Err(reason) => Rendered {
             id: Some(raw.id),
             filename: String::new(),
             mimetype: "text/plain",
             content: String::new(),
-            error: Some(invalid.to_string()),
+            error: Some(reason),
         },
     }
 }
 
-/// A document of one endpoint is that endpoint's own, and needs it whole.
-fn all(format: Format, endpoints: Vec<RawEndpoint>) -> Result<Rendered, Problem> {
+fn all(format: Format, endpoints: Vec<RawEndpoint>, opener: Option<&Opener>) -> Rendered {
     let named: Vec<_> = endpoints
         .into_iter()
         .map(|raw| Named {
-            endpoint: Endpoint::parse(&raw),
+            endpoint: read(&raw, opener),
             name: raw.name,
         })
         .collect();
-    let document = match named.as_slice() {
-        [
-            Named {
-                endpoint: Ok(endpoint),
-                ..
-            },
-        ] => single(format, endpoint),
-        [
-            Named {
-                endpoint: Err(invalid),
-                name,
-            },
-        ] => {
-            return Err(Problem::invalid_endpoint(format!("{name}: {invalid}")));
-        }
-        several => combined(format, several),
-    };
-    Ok(Rendered::new(None, document))
+    Rendered::new(None, combined(format, &named))
 }
 
 impl Rendered {

@@ -204,3 +204,37 @@ async fn a_configuration_has_placeholders_where_secrets_are() {
         assert_eq!(documents[1]["error"], "The server is missing.");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revealed_configuration_has_the_secrets_of_this_database_and_says_which_do_not_open() {
+    let (service, _odoo, _home) = Service::with_odoo().await;
+    let own = endpoint(7, 5432);
+    let sealed = service.seal("canary@1", &own).await;
+    let whole = changed(&own, &json!({"password": sealed}));
+    let moved = changed(
+        &own,
+        &json!({"id": 8, "name": "Moved", "base_url": "evil.example", "password": sealed}),
+    );
+    let render = |combine: bool| {
+        json!({
+            "database": DATABASE_UUID, "format": "uri", "reveal": true, "combine": combine,
+            "endpoints": [whole, moved],
+        })
+    };
+    let documents = service.post("/v1/render", &render(false)).await.json()["documents"].clone();
+    let content = documents[0]["content"].as_str().expect("text");
+    assert!(content.contains(":canary%401@127.0.0.1:5432"), "{content}");
+    assert_eq!(documents[1]["content"], "");
+    let error = documents[1]["error"].as_str().expect("a reason");
+    assert!(
+        error.contains("another server, record, field or database"),
+        "{error}"
+    );
+    let combined = service.post("/v1/render", &render(true)).await.json()["documents"][0].clone();
+    let content = combined["content"].as_str().expect("text");
+    assert!(
+        content.contains("canary%401") && content.contains("# Moved: left out."),
+        "{content}"
+    );
+    assert!(!content.contains("evil.example"), "{content}");
+}
