@@ -10,6 +10,7 @@ use insightpulse_odoo_rpc::Error;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::keyring_source::LiveKeyring;
@@ -20,6 +21,8 @@ use crate::pairings::{Pairing, Pairings};
 /// How often Odoo is asked whether it would take results.
 const ASK_WHEN_WELL: Duration = Duration::from_secs(30);
 const ASK_WHEN_NOT: Duration = Duration::from_secs(2);
+/// Odoo pairs in a transaction, and knows the new API key only when that is committed.
+const ASK_WHEN_NEW: Duration = Duration::from_millis(250);
 
 const NOT_ASKED: &str = "Odoo has not been asked yet";
 
@@ -84,17 +87,24 @@ impl Writeback {
 
     /// Keeps the state fresh and the API key alive, for as long as it is polled.
     pub async fn watch(&self) -> Infallible {
+        let mut when_not = ASK_WHEN_NEW;
         loop {
             // Nothing to apply proves the key, the right and the addon.
             let pause = match self.apply(&[]).await {
                 Ok(_) => {
                     self.renew_api_key(Timestamp::now()).await;
+                    when_not = ASK_WHEN_NEW;
                     ASK_WHEN_WELL
                 }
-                Err(_) => ASK_WHEN_NOT,
+                Err(_) => {
+                    let pause = when_not;
+                    when_not = ASK_WHEN_NOT.min(when_not * 2);
+                    pause
+                }
             };
-            // Whichever is first.
-            tokio::time::timeout(pause, self.is_new.notified()).await.ok();
+            if timeout(pause, self.is_new.notified()).await.is_ok() {
+                when_not = ASK_WHEN_NEW;
+            }
         }
     }
 
