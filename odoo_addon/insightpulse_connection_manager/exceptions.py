@@ -14,6 +14,10 @@ class SidecarNotSetUp(SidecarError):
     """Nobody has told Odoo where the sidecar is, or what token it takes."""
 
 
+class SidecarOfAnotherDatabase(SidecarNotSetUp):
+    """This database is a copy, and what it has of a sidecar is its original's."""
+
+
 class SidecarUnreachable(SidecarError):
     """Nothing answered in time at the sidecar's address."""
 

@@ -11,6 +11,14 @@ class Agency(models.Model):
     code = fields.Char(required=True)
     name = fields.Char(required=True)
     company_id = fields.Many2one("res.company", ondelete="cascade")
+    member_ids = fields.Many2many(
+        "res.users",
+        "insightpulse_agency_member",
+        "agency_id",
+        "user_id",
+        string="Members",
+        help="Who has the right “Agency Connection Manager” works with the connections of these agencies alone.",
+    )
     active = fields.Boolean(default=True)
 
     _code_uniq = models.Constraint("UNIQUE (code)", "Another agency has this code already.")

@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -42,7 +43,10 @@ class AuditEntry(models.Model):
     # The names as they were then: an entry outlives the user and the record.
     user_id = fields.Many2one("res.users", readonly=True, index=True, ondelete="set null")
     login = fields.Char(readonly=True)
-    address = fields.Char(readonly=True, help="Where the request came from.")
+    address = fields.Char(
+        readonly=True,
+        help="Where the request came from. Odoo's code does not learn that of a call over XML-RPC or JSON-RPC.",
+    )
     res_id = fields.Integer(string="Record ID", readonly=True, index=True, aggregator=None)
     record_uuid = fields.Char(string="UUID", readonly=True)
     record_name = fields.Char(string="Connection", readonly=True)
@@ -58,11 +62,40 @@ class AuditEntry(models.Model):
         """
         values = self._prepare_entries(action, endpoints, file_format, detail)
         if apart:
-            with self.env.registry.cursor() as cr:
-                entries = self.with_env(self.env(cr=cr))
+            with self._apart() as entries:
                 super(AuditEntry, entries.sudo()).create(values)
         else:
             super(AuditEntry, self.sudo()).create(values)
+
+    @api.model
+    def _log_denied(self, what, endpoints):
+        """Log that the user may not do something, unless that was logged within the last minute.
+
+        Apart from the caller's transaction, which is about to be rolled back; and no more than once a minute,
+        so that nobody fills the database by trying.
+        """
+        values = self._prepare_entries("denied", endpoints or None, None, what)
+        since = fields.Datetime.now() - timedelta(minutes=1)
+        with self._apart() as entries:
+            entries = entries.sudo()
+            known = entries.search_count(
+                [
+                    ("action", "=", "denied"),
+                    ("user_id", "=", self.env.uid),
+                    ("detail", "=", values[0]["detail"]),
+                    ("res_id", "=", values[0].get("res_id", 0)),
+                    ("date", ">=", since),
+                ],
+                limit=1,
+            )
+            if not known:
+                super(AuditEntry, entries).create(values)
+
+    @contextmanager
+    def _apart(self):
+        """Give this model in a transaction of its own, which is committed at the end."""
+        with self.env.registry.cursor() as cr:
+            yield self.with_env(self.env(cr=cr))
 
     @api.model
     def _prepare_entries(self, action, endpoints, file_format, detail):
@@ -92,15 +125,16 @@ class AuditEntry(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        raise self._unchangeable()
+        raise self._unchangeable("create")
 
     def write(self, vals):
-        raise self._unchangeable()
+        raise self._unchangeable("write")
 
     def unlink(self):
-        raise self._unchangeable()
+        raise self._unchangeable("unlink")
 
-    def _unchangeable(self):
+    def _unchangeable(self, operation):
+        self.check_access(operation)
         return UserError(self.env._("The audit log is written by what happens, and changed by nobody."))
 
     @api.autovacuum
@@ -109,7 +143,7 @@ class AuditEntry(models.Model):
         days = self._retention_days()
         if days:
             before = fields.Datetime.now() - timedelta(days=days)
-            self.env.cr.execute(f"DELETE FROM {self._table} WHERE date < %s", [before])  # noqa: S608 (our own table)
+            self.env.cr.execute(f"DELETE FROM {self._table} WHERE date < %s", [before])
 
     @api.model
     def _retention_days(self):

@@ -1,3 +1,4 @@
+import logging
 import re
 from uuid import uuid4
 
@@ -5,6 +6,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..exceptions import SidecarError, SidecarProblem
+
+_logger = logging.getLogger(__name__)
 
 # What a secret that is set reads as, over every protocol. Never a value.
 SECRET_MASK = "••••••••"
@@ -50,9 +53,14 @@ POSTGRESQL_KINDS = ("supabase", "postgresql", "odoo")
 DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088}
 DEFAULT_TLS_MODES = {"supabase": "require"}
 
+# The least right to work with connections: of one's agencies, or of all.
+AGENCY_GROUP = "insightpulse_connection_manager.group_connection_agency"
 MANAGER_GROUP = "insightpulse_connection_manager.group_connection_manager"
 ADMIN_GROUP = "insightpulse_connection_manager.group_connection_admin"
 SIDECAR_GROUP = "insightpulse_connection_manager.group_connection_sidecar"
+
+# Of a refused attempt on many records, so many are named in the log.
+DENIED_LOGGED = 5
 
 
 class ConnectionEndpoint(models.Model):
@@ -64,7 +72,13 @@ class ConnectionEndpoint(models.Model):
     name = fields.Char(required=True)
     sequence = fields.Integer(default=100)
     active = fields.Boolean(default=True)
-    agency_id = fields.Many2one("insightpulse.agency", index="btree_not_null", ondelete="restrict", check_company=True)
+    agency_id = fields.Many2one(
+        "insightpulse.agency",
+        index="btree_not_null",
+        ondelete="restrict",
+        check_company=True,
+        default=lambda self: self._default_agency_id(),
+    )
     company_id = fields.Many2one("res.company", index=True, default=lambda self: self.env.company, ondelete="restrict")
 
     connection_type = fields.Selection(
@@ -234,29 +248,33 @@ class ConnectionEndpoint(models.Model):
         """Return these endpoints' configuration, with placeholders in the secrets' place.
 
         :param str format: one of the sidecar's formats, such as ``uri``, ``env``, ``compose``
+        :param bool reveal: with the secrets themselves; for Connection Administrators, and logged
         :return: ``{"filename", "mimetype", "content"}``
         """
-        self._check_group(MANAGER_GROUP)
+        self._check_group(AGENCY_GROUP)
         self.check_access("read")
         if reveal:
             self._check_group(ADMIN_GROUP)
-            raise UserError(
-                self.env._("Secrets cannot be revealed yet: this comes together with the log of who revealed them.")
-            )
         if not isinstance(format, str) or not format or len(format) > 64:
             raise ValidationError(self.env._("A format is a name such as uri, env or compose."))
         if not self:
             raise UserError(self.env._("Select the connections to write a configuration for."))
-        (document,) = self.env["insightpulse.sidecar"]._render(self._prepare_endpoints(), format, combine=len(self) > 1)
+        if reveal:
+            # In this transaction: Odoo answers only once it is committed.
+            self.env["insightpulse.audit.entry"]._log("reveal", self, file_format=format)
+        (document,) = self.env["insightpulse.sidecar"]._render(
+            self._prepare_endpoints(), format, combine=len(self) > 1, reveal=bool(reveal)
+        )
+        if document.get("error"):
+            raise UserError(f"{self.name}: {document['error']}" if len(self) == 1 else document["error"])
         return {key: document[key] for key in ("filename", "mimetype", "content")}
 
     @api.model
     def generate_env_file(self):
         """Return the ``.env`` of all endpoints that the user may read, as text."""
-        self._check_group(MANAGER_GROUP)
+        self._check_group(AGENCY_GROUP)
         endpoints = self.search([])  # pylint: disable=no-search-all
-        documents = self.env["insightpulse.sidecar"]._render(endpoints._prepare_endpoints(), "env", combine=True)
-        return documents[0]["content"] if documents else ""
+        return endpoints.render_config("env")["content"] if endpoints else ""
 
     # Helpers
 
@@ -281,8 +299,40 @@ class ConnectionEndpoint(models.Model):
         ]
 
     @api.model
+    def _default_agency_id(self):
+        """Return the agency of somebody who works for one alone."""
+        user = self.env.user
+        if not user.has_group(AGENCY_GROUP) or user.has_group(MANAGER_GROUP):
+            return False
+        agencies = self.env["insightpulse.agency"].search([("member_ids", "in", user.ids)], limit=2)
+        return agencies if len(agencies) == 1 else False
+
+    def write(self, vals):
+        result = super().write(vals)
+        if not vals.keys().isdisjoint(("agency_id", "company_id")):
+            # Odoo looks at the rules before a write; nobody may put a record where its rules would not let them.
+            self.check_access("write")
+        return result
+
+    def check_access(self, operation):
+        try:
+            return super().check_access(operation)
+        except AccessError:
+            self._log_denied(self.env._("%(operation)s records", operation=operation))
+            raise
+
+    def _log_denied(self, what):
+        """Log that somebody lacks a right. It must not make another error of that one."""
+        try:
+            endpoints = self.filtered("id")[:DENIED_LOGGED].sudo().exists()
+            self.env["insightpulse.audit.entry"]._log_denied(what, endpoints)
+        except Exception:
+            _logger.exception("A refused attempt could not be logged")
+
+    @api.model
     def _check_group(self, group):
         if not self.env.su and not self.env.user.has_group(group):
+            self._log_denied(self.env.ref(group).sudo().name)
             raise AccessError(
                 self.env._(
                     "This needs the right “%(group)s”. An administrator can grant it under Settings → Users.",

@@ -8,7 +8,7 @@ from odoo.http import request
 from odoo.tools import SQL
 
 from ..tools.probe_outcome import OutcomeInvalid, read_outcomes
-from .connection_endpoint import HEALTH_FIELDS, MANAGER_GROUP, SIDECAR_GROUP
+from .connection_endpoint import AGENCY_GROUP, HEALTH_FIELDS, SIDECAR_GROUP
 
 
 class ConnectionEndpointProbing(models.Model):
@@ -21,7 +21,7 @@ class ConnectionEndpointProbing(models.Model):
 
         Nothing is written here: the sidecar reports to :meth:`apply_probe_results` by itself.
         """
-        self._check_group(MANAGER_GROUP)
+        self._check_group(AGENCY_GROUP)
         self.check_access("read")
         endpoints = self.exists()
         if not endpoints:
@@ -171,7 +171,7 @@ class ConnectionEndpointProbing(models.Model):
 
     def _notify_changed(self):
         """Tell the browsers of those who may see endpoints which ones to read again; nothing else is told."""
-        group = self.env.ref(MANAGER_GROUP, raise_if_not_found=False)
+        group = self.env.ref(AGENCY_GROUP, raise_if_not_found=False)
         if group:
             group.sudo()._bus_send("insightpulse.endpoint/changed", {"ids": self.ids})
 

@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .connection_endpoint import (
+    ADMIN_GROUP,
     DESTINATION_FIELDS,
     HEALTH_FIELDS,
     PROBED_FIELDS,
@@ -14,6 +15,9 @@ from .connection_endpoint import (
     SECRET_MASK,
     TOKEN_FIELDS,
 )
+
+# In the context of a write whose secrets move along. Compared by identity: no context from outside can have it.
+REBINDING = object()
 
 
 class ConnectionEndpointSecrets(models.Model):
@@ -47,11 +51,18 @@ class ConnectionEndpointSecrets(models.Model):
                     "title": self.env._("Secrets will be removed"),
                     "message": self.env._(
                         "A secret belongs to the server that it was typed for. Saving this change removes: "
-                        "%(secrets)s. Type it again before saving to keep it.",
+                        "%(secrets)s. Type it again before saving to keep it.%(rebind)s",
+                        rebind=self._rebind_hint(),
                         secrets=", ".join(self._fields[name]._description_string(self.env) for name in kept),
                     ),
                 }
             }
+
+    @api.model
+    def _rebind_hint(self):
+        if not self.env.user.has_group(ADMIN_GROUP):
+            return ""
+        return " " + self.env._("Or discard this, and press “Move with Secrets” to take it along.")
 
     # CRUD
 
@@ -86,16 +97,19 @@ class ConnectionEndpointSecrets(models.Model):
         self._check_revision_seen(vals.pop("revision_seen", None), secrets)
         if not secrets and vals.keys().isdisjoint(PROBED_FIELDS):
             return super().write(vals)
+        is_rebinding = self.env.context.get("insightpulse_rebinding") is REBINDING
         before = {endpoint.id: {name: endpoint[name] for name in PROBED_FIELDS} for endpoint in self}
         result = super().write(vals)
         given = {}
         for endpoint in self:
             changed = {name for name in PROBED_FIELDS if endpoint._changed(name, before[endpoint.id])}
-            moved = not changed.isdisjoint(DESTINATION_FIELDS)
+            moved = not is_rebinding and not changed.isdisjoint(DESTINATION_FIELDS)
             all_secrets = dict.fromkeys(SECRET_FIELDS, False) if moved else {}
             given[endpoint] = endpoint._secrets_to_store({**all_secrets, **secrets})
             if changed or given[endpoint]:
                 endpoint._withdraw_verdict()
+            if moved and not all(given[endpoint].values()):
+                self.env.context.get("insightpulse_losing", []).append(endpoint.name)
         self._seal_secrets(given)
         return result
 
@@ -114,7 +128,17 @@ class ConnectionEndpointSecrets(models.Model):
         if any(re.split(r"[/.:]", str(name))[0] in SECRET_FIELDS for name in fields):
             message = {"type": "error", "message": self._secrets_in_file(), "record": False, "not_matching_error": True}
             return {"ids": False, "messages": [message], "nextrow": 0}
-        return super().load(fields, data)
+        # A list in the context, which write() adds to: the import says before saving what it costs.
+        losing = []
+        result = super(ConnectionEndpointSecrets, self.with_context(insightpulse_losing=losing)).load(fields, data)
+        if losing and result.get("ids"):
+            names = sorted(set(losing))
+            message = self.env._(
+                "A changed destination removes the stored secrets of: %(names)s. Type them again after the import.",
+                names=", ".join(names[:20]) + (" …" if len(names) > 20 else ""),
+            )
+            result["messages"].append({"type": "warning", "message": message, "record": False})
+        return result
 
     @api.model
     def _secrets_in_file(self):
@@ -174,6 +198,7 @@ class ConnectionEndpointSecrets(models.Model):
         :param secrets: ``{endpoint: {field: plaintext, or False to clear}}``
         """
         items, places = [], []
+        self._log_secrets(secrets)
         for endpoint, values in secrets.items():
             cleared = {TOKEN_FIELDS[name]: False for name, value in values.items() if not value}
             if cleared:
@@ -185,6 +210,18 @@ class ConnectionEndpointSecrets(models.Model):
         tokens = self.env["insightpulse.sidecar"]._seal(items)
         for (endpoint, token_name), token in zip(places, tokens, strict=True):
             endpoint._write_protected({token_name: token})
+
+    @api.model
+    def _log_secrets(self, secrets):
+        """Log whose secrets are set and cleared, by one statement for each that differs."""
+        groups = {}
+        for endpoint, values in secrets.items():
+            for action, is_set in (("secret_set", True), ("secret_cleared", False)):
+                names = ", ".join(name for name, value in values.items() if bool(value) == is_set)
+                if names:
+                    groups.setdefault((action, names), []).append(endpoint.id)
+        for (action, names), ids in groups.items():
+            self.env["insightpulse.audit.entry"]._log(action, self.browse(ids), detail=names)
 
     def _withdraw_verdict(self):
         """Forget what was found out: it was about another server, or with another secret."""

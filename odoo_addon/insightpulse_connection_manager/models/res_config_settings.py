@@ -1,5 +1,8 @@
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 
+from .audit_entry import RETENTION_DAYS_MIN
+from .connection_endpoint import ADMIN_GROUP
 from .sidecar import WAIT_MS
 
 
@@ -7,30 +10,98 @@ class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
     insightpulse_sidecar_url = fields.Char(string="Sidecar Address", config_parameter="insightpulse.sidecar_url")
+    insightpulse_sidecar_ca_file = fields.Char(
+        string="Certificate Authority", config_parameter="insightpulse.sidecar_ca_file"
+    )
     insightpulse_sidecar_wait_ms = fields.Integer(
         string="Wait for a Result (ms)", config_parameter="insightpulse.sidecar_wait_ms", default=WAIT_MS
     )
-    insightpulse_sidecar_is_set_up = fields.Boolean(compute="_compute_insightpulse_sidecar_is_set_up")
+    insightpulse_audit_retention_days = fields.Integer(
+        string="Keep the Audit Log (days)",
+        help="0 keeps it for ever.",
+        default=lambda self: self.env["insightpulse.audit.entry"]._retention_days(),
+    )
+    insightpulse_pairing = fields.Selection(
+        [("none", "Not paired yet"), ("paired", "Paired"), ("copy", "Copy of another database")],
+        compute="_compute_insightpulse_pairing",
+    )
+    insightpulse_is_neutralized = fields.Boolean(compute="_compute_insightpulse_pairing")
+    # Of the database whose secrets this copy still has
+    insightpulse_foreign_database = fields.Char(compute="_compute_insightpulse_pairing")
+    insightpulse_foreign_secrets = fields.Integer(compute="_compute_insightpulse_pairing")
+    insightpulse_may_carry_over = fields.Boolean(compute="_compute_insightpulse_pairing")
 
     @api.depends("company_id")
-    def _compute_insightpulse_sidecar_is_set_up(self):
-        self.insightpulse_sidecar_is_set_up = self.env["insightpulse.sidecar"]._is_set_up()
+    def _compute_insightpulse_pairing(self):
+        sidecar = self.env["insightpulse.sidecar"]
+        foreign = sidecar._foreign_secrets_database()
+        self.insightpulse_pairing = sidecar._pairing_state()
+        self.insightpulse_is_neutralized = sidecar._parameter("insightpulse.neutralized") == "True"
+        self.insightpulse_foreign_database = foreign
+        self.insightpulse_foreign_secrets = sidecar._count_secrets() if foreign else 0
+        self.insightpulse_may_carry_over = self.env.user.has_group(ADMIN_GROUP)
 
     def set_values(self):
+        # Odoo's own may be called over RPC, and writes as the superuser.
+        self.check_access("write")
         sidecar = self.env["insightpulse.sidecar"]
         for settings in self.filtered("insightpulse_sidecar_url"):
             settings.insightpulse_sidecar_url = sidecar._normalize_url(settings.insightpulse_sidecar_url)
-        return super().set_values()
+        before = self.env["insightpulse.audit.entry"]._retention_days()
+        for settings in self:
+            if settings.insightpulse_audit_retention_days and (
+                settings.insightpulse_audit_retention_days < RETENTION_DAYS_MIN
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "The audit log is kept for at least %(days)s days; 0 keeps it for ever.",
+                        days=RETENTION_DAYS_MIN,
+                    )
+                )
+        result = super().set_values()
+        for settings in self:
+            # Not a config_parameter of the field: Odoo would take 0 for none, and that for the default.
+            self.env["ir.config_parameter"].sudo().set_param(
+                "insightpulse.audit_retention_days", str(max(settings.insightpulse_audit_retention_days, 0))
+            )
+        after = self.env["insightpulse.audit.entry"]._retention_days()
+        if before != after:
+            self.env["insightpulse.audit.entry"]._log("retention", detail=f"{before} → {after}")
+        return result
 
     def action_insightpulse_check(self):
         """Say whether Odoo and its sidecar understand each other, and if not, why."""
         self.check_access("write")
         self.env["insightpulse.sidecar"]._check()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._("Odoo and the sidecar understand each other, in both directions."),
-            },
-        }
+        return self._insightpulse_notify(self.env._("Odoo and the sidecar understand each other, in both directions."))
+
+    def action_insightpulse_unpair(self):
+        """End the pairing at once."""
+        self.check_access("write")
+        if self.env["insightpulse.sidecar"]._unpair():
+            return self._insightpulse_notify(self.env._("Odoo and the sidecar are not paired any more."), reload=True)
+        message = self.env._(
+            "Unpaired here: the sidecar can do nothing in this database any more. It did not answer, so it goes on "
+            "trying: run “insightpulse pair remove %(database)s” on its machine.",
+            database=self.env.cr.dbname,
+        )
+        return self._insightpulse_notify(message, kind="warning", reload=True)
+
+    def action_insightpulse_carry_over(self):
+        """Take over the secrets of the database that this one is a copy of."""
+        self.check_access("write")
+        unopened = self.env["insightpulse.connection.endpoint"]._carry_over_secrets()
+        if not unopened:
+            return self._insightpulse_notify(self.env._("All secrets belong to this database now."), reload=True)
+        message = self.env._(
+            "The other secrets belong to this database now. These do not open, and have to be typed again: %(names)s.",
+            names=", ".join(unopened[:20].mapped("name")) + (" …" if len(unopened) > 20 else ""),
+        )
+        return self._insightpulse_notify(message, kind="warning", reload=True)
+
+    @api.model
+    def _insightpulse_notify(self, message, kind="success", reload=False):
+        params = {"type": kind, "message": message, "sticky": kind != "success"}
+        if reload:
+            params["next"] = {"type": "ir.actions.client", "tag": "soft_reload"}
+        return {"type": "ir.actions.client", "tag": "display_notification", "params": params}

@@ -19,7 +19,7 @@ class ResUsers(models.Model):
             raise UserError(
                 self.env._(
                     "The sidecar's user has no password, but an API key, which is made under "
-                    "Settings → InsightPulse → Set up the sidecar."
+                    "Settings → InsightPulse → Pair with a sidecar."
                 )
             )
         return super()._set_encrypted_password(uid, pw)

@@ -2,24 +2,24 @@
 
 import json
 import logging
-import secrets
 import time
-from datetime import timedelta
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
 import requests
 
-from odoo import api, fields, models, modules
-from odoo.exceptions import AccessError, ValidationError
+from odoo import api, models, modules
+from odoo.exceptions import ValidationError
 
 from ..exceptions import (
     SidecarAnswerInvalid,
     SidecarNotSetUp,
+    SidecarOfAnotherDatabase,
     SidecarProblem,
     SidecarTokenRefused,
     SidecarUnreachable,
 )
+from ..tools import unix_adapter
 from ..tools.probe_outcome import OutcomeInvalid, read_answer
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ ANSWER_SECONDS = 2.0  # beside the wait that a call asks for
 ANSWER_BYTES = 32 * 1024 * 1024
 WAIT_MS = 300
 WAIT_MS_MAX = 5000
-API_KEY_NAME = "InsightPulse sidecar"
 
 
 class Sidecar(models.AbstractModel):
@@ -79,12 +78,16 @@ class Sidecar(models.AbstractModel):
         return results
 
     @api.model
-    def _render(self, endpoints, file_format, combine):
-        """Return the documents ``{"id", "filename", "mimetype", "content"}``, in the endpoints' order,
-        or with `combine` a list of the one for all of them."""
+    def _render(self, endpoints, file_format, combine, reveal=False):
+        """Return the documents ``{"id", "filename", "mimetype", "content", "error"}``, in the endpoints' order,
+        or with `combine` a list of the one for all of them.
+
+        :param reveal: with the secrets in the text; whoever asks for that has checked the right to
+        """
         if not endpoints:
             return []
-        answer = self._post("/v1/render", {"format": file_format, "combine": combine, "endpoints": endpoints})
+        payload = {"format": file_format, "combine": combine, "reveal": reveal, "endpoints": endpoints}
+        answer = self._post("/v1/render", payload)
         documents = answer.get("documents")
         if not self._is_list(documents, 1 if combine else len(endpoints), dict) or not all(
             isinstance(document.get(key), str) for document in documents for key in ("filename", "mimetype", "content")
@@ -93,29 +96,54 @@ class Sidecar(models.AbstractModel):
         return documents
 
     @api.model
+    def _rebind(self, items, from_database=None):
+        """Seal secrets for another destination; return for each its token, or why there is none.
+
+        :param items: dicts ``{"field", "token", "from", "to"}``, the last two endpoints
+        :param from_database: the uuid of the database that sealed them, when it is not this one
+        :return: dicts ``{"token", "error"}``, one of them None
+        """
+        if not items:
+            return []
+        payload = {"items": items}
+        if from_database:
+            payload["from_database"] = from_database
+        return self._results("/v1/rebind", payload, "token", len(items))
+
+    @api.model
+    def _open(self, items):
+        """Return secrets in plaintext, or why they do not open; whoever asks has checked the right to.
+
+        :param items: dicts ``{"field", "endpoint"}``
+        :return: dicts ``{"secret", "error"}``, both None where none is stored
+        """
+        return self._results("/v1/open", {"items": items}, "secret", len(items)) if items else []
+
+    @api.model
+    def _results(self, route, payload, key, count):
+        results = self._post(route, payload).get("results")
+        if not self._is_list(results, count, dict) or not all(
+            isinstance(result.get(name), str | None) for result in results for name in (key, "error")
+        ):
+            raise self._answer_invalid(route)
+        return results
+
+    @api.model
     def _check(self):
-        """Raise unless the sidecar is there, is ready, and takes Odoo's token and database."""
-        self._post("/v1/seal", {"items": []})
-        status_code, answer = self._request("GET", "/readyz", authenticated=False)
-        if status_code != 200:
-            reason = answer.get("odoo")
+        """Raise unless the sidecar is there, takes Odoo's token and database, and can write back."""
+        reason = self._post("/v1/status", {}).get("odoo", "")
+        if reason is not None:
             raise SidecarProblem(
                 self.env._(
                     "The sidecar answers and accepts Odoo's token, but cannot write results back to Odoo: "
                     "%(reason)s\n\n"
-                    "Check the Odoo address, the database and the API key in the sidecar's environment, "
-                    "or set up the sidecar again for a new key.",
-                    reason=reason[:500] if isinstance(reason, str) else self.env._("it does not say why"),
+                    "Check that the sidecar reaches Odoo at the address that it was paired with, or pair it again.",
+                    reason=reason[:500] if reason and isinstance(reason, str) else self.env._("it does not say why"),
                 ),
                 code="not_ready",
             )
 
     # Settings
-
-    @api.model
-    def _is_set_up(self):
-        get_param = self.env["ir.config_parameter"].sudo().get_param
-        return bool(get_param("insightpulse.sidecar_url") and get_param("insightpulse.sidecar_token"))
 
     @api.model
     def _wait_ms(self):
@@ -127,12 +155,20 @@ class Sidecar(models.AbstractModel):
             return WAIT_MS
 
     @api.model
-    def _normalize_url(self, url):
-        """Return an ``http(s)://host[:port][/path]`` without a slash at its end, or raise."""
+    def _normalize_url(self, url, is_odoo=False):
+        """Return an ``http(s)://host[:port][/path]`` without a slash at its end, or raise.
+
+        The sidecar, but not Odoo, may be at a ``unix:///path/of/a.sock`` too.
+        """
         url = (url or "").strip().rstrip("/")
         try:
             parts = urlsplit(url)
-            valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+            is_socket = parts.scheme == "unix" and not is_odoo
+            valid = (
+                not parts.netloc and parts.path.startswith("/")
+                if is_socket
+                else parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+            )
         except ValueError:
             valid = False
         if not valid or parts.username or parts.password or parts.query or parts.fragment:
@@ -142,38 +178,12 @@ class Sidecar(models.AbstractModel):
         return url
 
     @api.model
-    def _issue_credentials(self, sidecar_url, odoo_url):
-        """Make what both sides need to trust each other; what they had before is void at once.
-
-        :return: what the sidecar has to be told. Odoo keeps the API key's hash only, so this
-            is the one time that it can be read.
-        """
-        if not self.env.is_system():
-            raise AccessError(self.env._("Only a system administrator may set up the sidecar."))
-        sidecar_url, odoo_url = self._normalize_url(sidecar_url), self._normalize_url(odoo_url)
-        user = self.env.ref("insightpulse_connection_manager.user_sidecar").sudo()
-        group = self.env.ref("insightpulse_connection_manager.group_connection_sidecar").sudo()
-        token = secrets.token_urlsafe(32)
-        parameters = self.env["ir.config_parameter"].sudo()
-        parameters.set_param("insightpulse.sidecar_url", sidecar_url)
-        parameters.set_param("insightpulse.sidecar_token", token)
-        api_keys = self.env["res.users.apikeys"].sudo()
-        api_keys.search([("user_id", "=", user.id)])._remove()
-        # A minute less, since Odoo compares with its clock when it makes the key.
-        expires = fields.Datetime.now() + timedelta(days=group.api_key_duration, minutes=-1)
-        api_key = api_keys.with_user(user)._generate("rpc", API_KEY_NAME, expires)
-        return {
-            "server_token": token,
-            "odoo_url": odoo_url,
-            "odoo_database": self.env.cr.dbname,
-            "odoo_database_uuid": self._database_uuid(),
-            "odoo_login": user.login,
-            "odoo_api_key": api_key,
-        }
+    def _database_uuid(self):
+        return self._parameter("database.uuid")
 
     @api.model
-    def _database_uuid(self):
-        return self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+    def _parameter(self, key):
+        return self.env["ir.config_parameter"].sudo().get_param(key)
 
     # HTTP
 
@@ -184,8 +194,8 @@ class Sidecar(models.AbstractModel):
         if status_code == 401:
             raise SidecarTokenRefused(
                 self.env._(
-                    "The sidecar does not accept Odoo's token. A system administrator can make a new one "
-                    "under Settings → InsightPulse → Set up the sidecar, and restart the sidecar with it."
+                    "The sidecar does not accept Odoo's token: the pairing was ended or replaced. "
+                    "A system administrator can pair it again under Settings → InsightPulse → Pair with a sidecar."
                 )
             )
         if status_code != 200:
@@ -193,10 +203,13 @@ class Sidecar(models.AbstractModel):
         return answer
 
     @api.model
-    def _request(self, method, route, payload=None, wait_ms=0, authenticated=True):
-        """Send one request, wait for it no longer than agreed, return its status and its JSON object."""
+    def _request(self, method, route, payload=None, wait_ms=0, url=None):
+        """Send one request, wait for it no longer than agreed, return its status and its JSON object.
+
+        :param url: of a sidecar that is not paired yet, and so gets no token
+        """
         self._refuse_under_tests()
-        url, headers = self._address(authenticated)
+        url, headers = (url, {}) if url else self._address()
         started = time.monotonic()
         deadline = started + CONNECT_SECONDS + ANSWER_SECONDS + wait_ms / 1000
         try:
@@ -205,9 +218,10 @@ class Sidecar(models.AbstractModel):
                 session.trust_env = False
                 response = session.request(
                     method,
-                    url + route,
+                    self._mount(session, url) + route,
                     json=payload,
-                    headers=headers,
+                    headers={"Accept-Encoding": "identity", **headers},
+                    verify=self._parameter("insightpulse.sidecar_ca_file") or True,
                     timeout=(CONNECT_SECONDS, ANSWER_SECONDS + wait_ms / 1000),
                     allow_redirects=False,
                     stream=True,
@@ -221,13 +235,7 @@ class Sidecar(models.AbstractModel):
                 (time.monotonic() - started) * 1000,
                 type(error).__name__,
             )
-            raise SidecarUnreachable(
-                self.env._(
-                    "The sidecar does not answer at %(url)s. Nothing was changed.\n\n"
-                    "Start it, or correct its address under Settings → InsightPulse.",
-                    url=url,
-                )
-            ) from None
+            raise SidecarUnreachable(self._unreachable_message(url, error)) from None
         try:
             answer = json.loads(body)
         except ValueError:
@@ -238,20 +246,48 @@ class Sidecar(models.AbstractModel):
         return response.status_code, answer
 
     @api.model
-    def _address(self, authenticated):
-        get_param = self.env["ir.config_parameter"].sudo().get_param
-        url, token = get_param("insightpulse.sidecar_url"), get_param("insightpulse.sidecar_token")
+    def _unreachable_message(self, url, error):
+        if isinstance(error, requests.exceptions.SSLError):
+            return self.env._(
+                "Odoo does not trust the certificate of the sidecar at %(url)s. Nothing was changed.\n\n"
+                "Name the authority that signed it under Settings → InsightPulse.",
+                url=url,
+            )
+        return self.env._(
+            "The sidecar does not answer at %(url)s. Nothing was changed.\n\n"
+            "Start it, or correct its address under Settings → InsightPulse.",
+            url=url,
+        )
+
+    @api.model
+    def _mount(self, session, url):
+        """Make a session speak to a Unix socket where the address is one; return what begins its URLs."""
+        if not url.startswith(unix_adapter.SCHEME):
+            return url
+        session.mount(unix_adapter.STAND_IN, unix_adapter.UnixAdapter(url.removeprefix(unix_adapter.SCHEME)))
+        return unix_adapter.STAND_IN
+
+    @api.model
+    def _address(self):
+        url, token = self._parameter("insightpulse.sidecar_url"), self._parameter("insightpulse.sidecar_token")
+        paired = self._parameter("insightpulse.paired_database_uuid")
+        if token and paired != self._database_uuid():
+            # A duplicated database has its original's token. Nothing of it may reach the original's sidecar.
+            raise SidecarOfAnotherDatabase(
+                self.env._(
+                    "This database is a copy, and the sidecar belongs to the original: it tests and seals nothing "
+                    "for this one. A system administrator can pair this one by itself "
+                    "under Settings → InsightPulse → Pair with a sidecar."
+                )
+            )
         if not url or not token:
             raise SidecarNotSetUp(
                 self.env._(
-                    "The sidecar is not set up yet: it tests connections and seals passwords. "
-                    "A system administrator can do so under Settings → InsightPulse → Set up the sidecar."
+                    "This Odoo is not paired with a sidecar yet, which tests connections and seals passwords. "
+                    "A system administrator can do so under Settings → InsightPulse → Pair with a sidecar."
                 )
             )
-        headers = {"Accept-Encoding": "identity"}
-        if authenticated:
-            headers["Authorization"] = f"Bearer {token}"
-        return url.rstrip("/"), headers
+        return url.rstrip("/"), {"Authorization": f"Bearer {token}"}
 
     @api.model
     def _read(self, response, route, deadline):
@@ -275,12 +311,14 @@ class Sidecar(models.AbstractModel):
         _logger.warning("The sidecar refused %s: %s", route, code[:64])
         if code == "wrong_database":
             message = self.env._(
-                "The sidecar works for another database. If this one is a copy, a system administrator can set up "
-                "a sidecar of its own under Settings → InsightPulse."
+                "The sidecar's token belongs to another database. If this one is a copy, a system administrator can "
+                "pair it by itself under Settings → InsightPulse → Pair with a sidecar."
             )
         elif code == "shutting_down":
             message = self.env._("The sidecar is being stopped. Try again in a moment.")
-        elif code in ("invalid_endpoint", "unknown_format"):
+        elif code in ("too_many_requests", "busy", "too_many_tests", "too_many_attempts"):
+            message = self.env._("The sidecar has too much to do at the moment. Try again in a minute.")
+        elif code in ("unknown_format", "invalid_pairing"):
             message = detail[:500]
         else:
             message = self.env._("The sidecar refused the request: %(detail)s", detail=detail[:500])

@@ -7,3 +7,6 @@ from . import test_secrets
 from . import test_sidecar
 from . import test_verdict
 from . import test_web
+from . import test_audit
+from . import test_pairing
+from . import test_rebind

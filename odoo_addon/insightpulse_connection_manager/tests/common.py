@@ -6,6 +6,7 @@ What the real sidecar does with it is tested elsewhere, with the real sidecar.
 import json
 import threading
 from collections import namedtuple
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ import requests
 
 from odoo.tests import TransactionCase, new_test_user
 
+from odoo.addons.insightpulse_connection_manager.models.audit_entry import AuditEntry
 from odoo.addons.insightpulse_connection_manager.models.sidecar import Sidecar
 
 TOKEN = "a-token-of-the-tests-that-is-long-enough"
@@ -32,7 +34,11 @@ class FakeSidecar:
             "/v1/seal": self.seal,
             "/v1/probes": self.probe,
             "/v1/render": self.render,
-            "/readyz": lambda payload: (200, {"status": "ready", "odoo": "ok"}),
+            "/v1/status": lambda payload: (200, {"odoo": None}),
+            "/v1/pair": lambda payload: (200, {"token": "a-token-of-the-sidecar"}),
+            "/v1/unpair": lambda payload: (200, {}),
+            "/v1/rebind": self.rebind,
+            "/v1/open": self.open,
         }
         self.outcomes = {}
         fake = self
@@ -62,6 +68,12 @@ class FakeSidecar:
     def seal(self, payload):
         return 200, {"tokens": [f"ip1.test.{uuid4().hex}" for _item in payload["items"]]}
 
+    def rebind(self, payload):
+        return 200, {"results": [{"token": f"ip1.test.{uuid4().hex}", "error": None} for _item in payload["items"]]}
+
+    def open(self, payload):
+        return 200, {"results": [{"secret": CANARY, "error": None} for _item in payload["items"]]}
+
     def probe(self, payload):
         results = []
         for endpoint in payload["endpoints"]:
@@ -73,6 +85,8 @@ class FakeSidecar:
     def render(self, payload):
         endpoints = payload["endpoints"]
         texts = [f"{payload['format']} of {endpoint['name']}" for endpoint in endpoints]
+        if payload["reveal"]:
+            texts = [f"{text} with {CANARY}" for text in texts]
         if payload["combine"]:
             texts, endpoints = ["\n".join(texts)], [{"id": None}]
         return 200, {
@@ -157,6 +171,8 @@ class ConnectionMixin:
         cls.sidecar = FakeSidecar()
         cls.addClassCleanup(cls.sidecar.stop)
         cls.startClassPatcher(patch.object(Sidecar, "_refuse_under_tests", lambda self: None))
+        # Users of a test's open transaction are unknown to any other.
+        cls.startClassPatcher(patch.object(AuditEntry, "_apart", lambda self: nullcontext(self)))
         cls.set_up_sidecar(cls.sidecar.url)
 
     def setUp(self):
@@ -172,6 +188,7 @@ class ConnectionMixin:
         parameters = cls.env["ir.config_parameter"].sudo()
         parameters.set_param("insightpulse.sidecar_url", url)
         parameters.set_param("insightpulse.sidecar_token", token)
+        parameters.set_param("insightpulse.paired_database_uuid", parameters.get_param("database.uuid"))
 
     @classmethod
     def _request_handler(cls, session, request, /, **kwargs):
@@ -183,6 +200,8 @@ class ConnectionMixin:
     @classmethod
     def is_sidecars(cls, url):
         address = cls.env["ir.config_parameter"].sudo().get_param("insightpulse.sidecar_url")
+        if (address or "").startswith("unix://"):
+            address = "http://localhost/v1/"
         return bool(address) and url.startswith(address)
 
     def create_endpoint(self, **values):

@@ -142,7 +142,7 @@ class TestApplyProbeResults(ConnectionCase):
         self.apply(*[failure(endpoint) for endpoint in endpoints])
         self.env.cr.precommit.run()
         message = self.env["bus.bus"].search([])
-        group = self.env.ref("insightpulse_connection_manager.group_connection_manager")
+        group = self.env.ref("insightpulse_connection_manager.group_connection_agency")
         self.assertEqual(json.loads(message.channel), [self.env.cr.dbname, "res.groups", group.id])
         self.assertEqual(
             json.loads(message.message),

@@ -43,8 +43,10 @@ class TestInstallation(TransactionCase):
         views = {
             "insightpulse.connection.endpoint": ("kanban", "list", "form", "search"),
             "insightpulse.agency": ("list", "search"),
-            "insightpulse.sidecar.setup": ("form",),
-            "insightpulse.sidecar.credentials": ("form",),
+            "insightpulse.audit.entry": ("list", "form", "search"),
+            "insightpulse.sidecar.pairing": ("form",),
+            "insightpulse.connection.rebind": ("form",),
+            "insightpulse.connection.secrets": ("form",),
             "res.config.settings": ("form",),
         }
         admin = self.env.ref("base.user_admin")

@@ -2,6 +2,7 @@ import logging
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.service.model import call_kw
 from odoo.tests import Form, tagged
 
 from odoo.addons.insightpulse_connection_manager.exceptions import SidecarUnreachable
@@ -258,8 +259,19 @@ class TestSecrets(ConnectionCase):
     def test_an_import_that_changes_the_destination_clears_the_secret(self):
         endpoint = self.create_endpoint(password=CANARY)
         result = self.Endpoint.load([".id", "base_url"], [[str(endpoint.id), "evil.example"]])
-        self.assertEqual((result["ids"], result["messages"]), (endpoint.ids, []))
+        self.assertEqual(result["ids"], endpoint.ids)
+        self.assertEqual([message["type"] for message in result["messages"]], ["warning"])
         self.assertFalse(endpoint.password)
+
+    def test_odoos_log_of_calls_leaves_the_arguments_out(self):
+        values = {"name": "Logged", "connection_type": "api", "password": CANARY}
+        with self.assertLogs("odoo.service.model", "DEBUG") as logs:
+            call_kw(self.Endpoint, "create", [[values]], {})
+            call_kw(self.env["base_import.import"], "create", [[{"file": CANARY}]], {})
+            call_kw(self.env["res.partner"], "search", [[("name", "=", "told")]], {})
+        self.assertNotIn(CANARY, "".join(logs.output))
+        self.assertIn("insightpulse.connection.endpoint().create(…)", logs.output[0])
+        self.assertIn("told", logs.output[-1])
 
     def test_an_import_takes_no_secret(self):
         for column in ("password", "api_key", "password/.id"):

@@ -1,17 +1,18 @@
-import logging
 import os
 import socket
+import socketserver
+import tempfile
 import threading
 import time
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import Form, tagged
+from odoo.exceptions import UserError, ValidationError
+from odoo.tests import tagged
 
 from odoo.addons.insightpulse_connection_manager import exceptions
 from odoo.addons.insightpulse_connection_manager.models import sidecar as sidecar_module
 
-from .common import CANARY, TOKEN, ConnectionCase
+from .common import TOKEN, ConnectionCase
 
 LOGGER = "odoo.addons.insightpulse_connection_manager"
 
@@ -40,7 +41,7 @@ class TestSidecar(ConnectionCase):
         for name in ("insightpulse.sidecar_url", "insightpulse.sidecar_token"):
             value = self.env["ir.config_parameter"].get_param(name)
             self.env["ir.config_parameter"].set_param(name, False)
-            with self.assertRaisesRegex(exceptions.SidecarNotSetUp, "Set up the sidecar"):
+            with self.assertRaisesRegex(exceptions.SidecarNotSetUp, "Pair with a sidecar"):
                 self.ask()
             self.env["ir.config_parameter"].set_param(name, value)
 
@@ -170,115 +171,62 @@ class TestSidecar(ConnectionCase):
     def test_check_passes_when_both_directions_work(self):
         action = self.env["res.config.settings"].with_user(self.system).create({}).action_insightpulse_check()
         self.assertEqual(action["params"]["type"], "success")
-        self.assertEqual({call.route for call in self.sidecar.calls}, {"/v1/seal", "/readyz"})
+        self.assertEqual({call.route for call in self.sidecar.calls}, {"/v1/status"})
 
     def test_check_says_why_the_sidecar_cannot_write_back(self):
-        self.sidecar.answers["/readyz"] = lambda payload: (503, {"status": "not_ready", "odoo": "wrong API key"})
+        self.sidecar.answers["/v1/status"] = lambda payload: (200, {"odoo": "wrong API key"})
         with self.assertRaisesRegex(exceptions.SidecarProblem, "wrong API key"):
             self.Sidecar._check()
+        self.sidecar.answers["/v1/status"] = lambda payload: (200, {})
+        with self.assertRaisesRegex(exceptions.SidecarProblem, "does not say why"):
+            self.Sidecar._check()
 
-    def test_check_does_not_send_the_token_where_none_is_needed(self):
-        self.Sidecar._check()
-        (call,) = (call for call in self.sidecar.calls if call.route == "/readyz")
-        self.assertNotIn("Authorization", call.headers)
+    def test_a_unix_socket_is_spoken_to(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/sidecar.sock"
+            with socketserver.UnixStreamServer(path, UnixAnswer) as server:
+                threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+                self.set_up_sidecar(f"unix://{path}")
+                try:
+                    self.assertEqual(self.ask(), ["ip1.k-1.over-the-socket"])
+                finally:
+                    server.shutdown()
+            with self.assertRaisesRegex(exceptions.SidecarUnreachable, "unix:///"), self.assertLogs(LOGGER):
+                self.ask()
 
-    def test_credentials_let_the_sidecar_in_and_nobody_else_out(self):
-        credentials = self.Sidecar.with_user(self.system)._issue_credentials(self.sidecar.url + "/", "http://odoo:8069")
-        self.assertEqual(
-            {key: credentials[key] for key in ("odoo_url", "odoo_database", "odoo_database_uuid", "odoo_login")},
-            {
-                "odoo_url": "http://odoo:8069",
-                "odoo_database": self.env.cr.dbname,
-                "odoo_database_uuid": self.env["ir.config_parameter"].get_param("database.uuid"),
-                "odoo_login": "insightpulse_sidecar",
-            },
-        )
-        api_keys = self.env["res.users.apikeys"]
-        self.assertEqual(
-            api_keys._check_credentials(scope="rpc", key=credentials["odoo_api_key"]), self.sidecar_user.id
-        )
-        self.assertFalse(api_keys._check_credentials(scope="other", key=credentials["odoo_api_key"]))
-        self.assertGreaterEqual(len(credentials["server_token"]), 32)
-        self.ask()
-        self.assertEqual(self.sidecar.calls[-1].headers["Authorization"], f"Bearer {credentials['server_token']}")
-
-    def test_new_credentials_revoke_the_old_ones(self):
-        sidecar = self.Sidecar.with_user(self.system)
-        first = sidecar._issue_credentials(self.sidecar.url, "http://odoo:8069")
-        second = sidecar._issue_credentials(self.sidecar.url, "http://odoo:8069")
-        self.assertNotEqual(first["server_token"], second["server_token"])
-        check = self.env["res.users.apikeys"]._check_credentials
-        self.assertFalse(check(scope="rpc", key=first["odoo_api_key"]))
-        self.assertTrue(check(scope="rpc", key=second["odoo_api_key"]))
-
-    def test_only_a_system_administrator_issues_credentials(self):
-        for user in (self.admin, self.manager, self.employee, self.sidecar_user):
-            with self.subTest(user=user.login), self.assertRaises(AccessError):
-                self.Sidecar.with_user(user)._issue_credentials(self.sidecar.url, "http://odoo:8069")
-
-    def test_an_address_has_to_be_one(self):
+    def test_settings_save_a_tidy_address_and_refuse_none(self):
+        settings = self.env["res.config.settings"].with_user(self.system)
+        settings.create({"insightpulse_sidecar_url": " http://sidecar:8787/ "}).execute()
+        self.assertEqual(self.env["ir.config_parameter"].get_param("insightpulse.sidecar_url"), "http://sidecar:8787")
+        settings.create({"insightpulse_sidecar_url": "unix:///run/sidecar.sock"}).execute()
+        self.assertEqual(self.Sidecar._parameter("insightpulse.sidecar_url"), "unix:///run/sidecar.sock")
         for url in (
-            "",
-            False,
             "sidecar",
             "ftp://sidecar",
             "http://",
             "http://user:word@host",
             "http://host:port",
             "http://h?q=1",
+            "unix://host/path",
+            "unix:relative",
+            "file:///etc/passwd",
         ):
             with self.subTest(url=url), self.assertRaises(ValidationError):
-                self.Sidecar._issue_credentials(url, "http://odoo:8069")
+                settings.create({"insightpulse_sidecar_url": url}).execute()
 
-    def test_the_wizard_shows_the_environment_and_stores_no_credential(self):
-        wizard = Form(self.env["insightpulse.sidecar.setup"].with_user(self.system))
-        wizard.sidecar_url, wizard.odoo_url = self.sidecar.url, "http://odoo:8069"
-        action = wizard.save().action_issue()
-        environment = action["context"]["default_environment"]
-        variables = dict(line.split("=", 1) for line in environment.splitlines())
-        self.assertEqual(
-            list(variables),
-            [
-                "INSIGHTPULSE_SERVER__TOKEN",
-                "INSIGHTPULSE_ODOO__URL",
-                "INSIGHTPULSE_ODOO__DATABASE",
-                "INSIGHTPULSE_ODOO__DATABASE_UUID",
-                "INSIGHTPULSE_ODOO__LOGIN",
-                "INSIGHTPULSE_ODOO__API_KEY",
-            ],
-        )
-        self.assertTrue(self.env[action["res_model"]]._abstract)
-        self.env.flush_all()
-        self.env.cr.execute("SELECT string_agg(setup::text, '') FROM insightpulse_sidecar_setup setup")
-        self.assertNotIn(variables["INSIGHTPULSE_ODOO__API_KEY"], self.env.cr.fetchone()[0])
 
-    def test_saving_the_shown_credentials_reaches_neither_table_nor_log(self):
-        shown = self.env["insightpulse.sidecar.credentials"].with_user(self.system)
-        values = {"environment": CANARY}
-        for save in (
-            lambda: shown.create(values),
-            lambda: shown.web_save(values, {}),
-            lambda: shown.browse(1).write(values),
-            lambda: shown.browse(1).web_save(values, {}),
-        ):
-            with (
-                self.assertLogs(level=logging.DEBUG) as logs,
-                self.assertRaisesRegex(UserError, "never stored") as error,
-            ):
-                logging.getLogger(LOGGER).debug("assertLogs wants a line")
-                save()
-            self.assertNotIn(CANARY, "\n".join(logs.output) + str(error.exception))
+class UnixAnswer(socketserver.StreamRequestHandler):
+    """Answers whatever comes as a sidecar would that has sealed one secret."""
 
-    def test_the_wizard_is_for_system_administrators(self):
-        with self.assertRaises(AccessError):
-            self.env["insightpulse.sidecar.setup"].with_user(self.admin).create({})
-
-    def test_settings_save_a_tidy_address_and_refuse_none(self):
-        settings = self.env["res.config.settings"].with_user(self.system)
-        settings.create({"insightpulse_sidecar_url": " http://sidecar:8787/ "}).execute()
-        self.assertEqual(self.env["ir.config_parameter"].get_param("insightpulse.sidecar_url"), "http://sidecar:8787")
-        with self.assertRaises(ValidationError):
-            settings.create({"insightpulse_sidecar_url": "sidecar"}).execute()
+    def handle(self):
+        length = 0
+        while (line := self.rfile.readline().strip()) != b"":
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        self.rfile.read(length)
+        body = b'{"tokens": ["ip1.k-1.over-the-socket"]}'
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
 # What the cases of this addon patch away

@@ -1,2 +1,3 @@
-from . import sidecar_credentials
-from . import sidecar_setup
+from . import connection_rebind
+from . import connection_secrets
+from . import sidecar_pairing

@@ -1,0 +1,119 @@
+import json
+import re
+
+from odoo import api, models
+from odoo.exceptions import ValidationError
+from odoo.tools import SQL
+
+from .connection_endpoint import SECRET_FIELDS, SIDECAR_GROUP, TOKEN_FIELDS
+
+KEY = re.compile(r"[a-z0-9-]{1,32}")
+TOKEN = re.compile(r"ip1\.([a-z0-9-]{1,32})\.[A-Za-z0-9_-]+")
+RESEALED_AT_ONCE = 1000
+
+
+class ConnectionEndpointKeys(models.Model):
+    """Lets the sidecar exchange the key that secrets are sealed with. Nobody else may ask for tokens."""
+
+    _inherit = "insightpulse.connection.endpoint"
+
+    @api.model
+    def sealed_secrets(self, after_id, limit, except_key):
+        """Return endpoints with a secret that another key than `except_key` has sealed, as the sidecar reads them.
+
+        :param int after_id: those with a greater id, in its order
+        :param int limit: at most so many, and at most 1000
+        :param except_key: a key's name, or False for all that have a secret
+        """
+        self._check_group(SIDECAR_GROUP)
+        self.flush_model(TOKEN_FIELDS.values())
+        if except_key and not (isinstance(except_key, str) and KEY.fullmatch(except_key)):
+            raise ValidationError(self.env._("Not the name of a key."))
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT id FROM %(table)s
+                 WHERE id > %(after)s
+                   AND (password_token NOT LIKE %(pattern)s OR api_key_token NOT LIKE %(pattern)s)
+              ORDER BY id
+                 LIMIT %(limit)s
+                """,
+                table=SQL.identifier(self._table),
+                after=int(after_id),
+                pattern=f"ip1.{except_key}.%" if except_key else "",
+                limit=max(0, min(int(limit), RESEALED_AT_ONCE)),
+            )
+        )
+        return self.browse([endpoint_id for (endpoint_id,) in rows])._prepare_endpoints()
+
+    @api.model
+    def apply_resealed(self, items):
+        """Put a new token in the place of an old one, if that is still there; a verdict stays as it is.
+
+        :param list items: ``{"id", "field", "old", "new"}``
+        :return: ``{"changed", "skipped"}``
+        """
+        self._check_group(SIDECAR_GROUP)
+        items = [self._read_resealed(item) for item in items[:RESEALED_AT_ONCE]] if isinstance(items, list) else []
+        self.flush_model(TOKEN_FIELDS.values())
+        changed = 0
+        for name, token_name in TOKEN_FIELDS.items():
+            mine = [item for item in items if item["field"] == name]
+            if mine:
+                changed += len(self.env.execute_query(self._swap_tokens(token_name, mine)))
+        self.invalidate_model([*TOKEN_FIELDS.values(), *SECRET_FIELDS], flush=False)
+        if changed:
+            old, new = ({TOKEN.match(item[side])[1] for item in items} for side in ("old", "new"))
+            self.env["insightpulse.audit.entry"]._log(
+                "reseal", detail=f"{changed}: {', '.join(sorted(old))} → {', '.join(sorted(new))}"
+            )
+        return {"changed": changed, "skipped": len(items) - changed}
+
+    @api.model
+    def count_sealed_secrets(self):
+        """Return how many stored secrets each key has sealed: ``{key: number}``."""
+        self._check_group(SIDECAR_GROUP)
+        return self._count_tokens()
+
+    @api.model
+    def _count_tokens(self):
+        self.flush_model(TOKEN_FIELDS.values())
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT split_part(token, '.', 2), count(*)
+                  FROM %(table)s, LATERAL (VALUES (password_token), (api_key_token)) AS tokens(token)
+                 WHERE token IS NOT NULL
+              GROUP BY 1
+                """,
+                table=SQL.identifier(self._table),
+            )
+        )
+        return dict(rows)
+
+    @api.model
+    def _swap_tokens(self, token_name, items):
+        return SQL(
+            """
+            UPDATE %(table)s AS endpoint
+               SET %(token)s = item.new
+              FROM jsonb_to_recordset(%(items)s::jsonb) AS item(id int4, old text, new text)
+             WHERE endpoint.id = item.id AND endpoint.%(token)s = item.old
+         RETURNING endpoint.id
+            """,
+            table=SQL.identifier(self._table),
+            token=SQL.identifier(token_name),
+            items=json.dumps(items),
+        )
+
+    @api.model
+    def _read_resealed(self, item):
+        is_one = (
+            isinstance(item, dict)
+            and isinstance(item.get("id"), int)
+            and item.get("field") in SECRET_FIELDS
+            and all(isinstance(item.get(side), str) and TOKEN.fullmatch(item[side]) for side in ("old", "new"))
+        )
+        if not is_one:
+            raise ValidationError(self.env._("Not a secret that was sealed anew."))
+        return {name: item[name] for name in ("id", "field", "old", "new")}
