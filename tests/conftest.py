@@ -14,7 +14,18 @@ from stack.postgres import Cluster
 from stack.sidecar import Sidecar
 
 # What is quick and tells most comes first, for those who stop at the first failure.
-_ORDER = ["deploy", "test_whole_path", "test_install_uninstall", "test_browser", "test_two_workers", "test_make_up"]
+_ORDER = [
+    "deploy",
+    "test_whole_path",
+    "test_canary",
+    "test_keys",
+    "test_pairing",
+    "test_copies",
+    "test_install_uninstall",
+    "test_browser",
+    "test_two_workers",
+    "test_make_up",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

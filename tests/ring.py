@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +26,8 @@ MODEL = "insightpulse.connection.endpoint"
 MANAGER = "manager"
 # A probe's timeout in these tests: long enough for a healthy server on a busy machine, short enough to wait for.
 TIMEOUT_S = 2.0
+# What Prometheus would show.
+METRICS_TOKEN = "the-metrics-token-of-these-tests-0123456789"
 # For what has no bound of its own, on a machine that does other things too.
 PATIENCE_S = 30.0
 
@@ -91,6 +96,7 @@ def configure(sidecar: Sidecar, timeout_s: float = TIMEOUT_S) -> None:
     """Writes the configuration that tests want."""
     sidecar.configure(
         {
+            "server": {"metrics_token": METRICS_TOKEN},
             "egress": {"allow_loopback": True},
             "probe": {"timeout_ms": int(timeout_s * 1000)},
             # What it would say to somebody who looks for a fault: the tests look there for secrets.
@@ -106,15 +112,17 @@ def pair(odoo: Odoo, sidecar: Sidecar) -> None:
     sidecar.wait_until_ready()
 
 
-def add_manager(odoo: Odoo) -> None:
-    """Adds a user who has the right of a Connection Manager and no other."""
-    (group,) = odoo.call(
-        "ir.model.data",
-        "search_read",
-        [[["module", "=", ADDON], ["name", "=", "group_connection_manager"]], ["res_id"]],
-    )
-    user = {"name": "Mia Manager", "login": MANAGER, "password": MANAGER, "group_ids": [[6, 0, [group["res_id"]]]]}
+def add_manager(odoo: Odoo, *more: str) -> None:
+    """Adds a user who has the right of a Connection Manager, and those of `more` groups but no other."""
+    names = [f"{ADDON}.group_connection_manager", *more]
+    groups = [odoo.call("ir.model.data", "search_read", [_external(name), ["res_id"]])[0]["res_id"] for name in names]
+    user = {"name": "Mia Manager", "login": MANAGER, "password": MANAGER, "group_ids": [[6, 0, groups]]}
     odoo.call("res.users", "create", [user])
+
+
+def _external(name: str) -> list[Any]:
+    module, _, local = name.partition(".")
+    return [["module", "=", module], ["name", "=", local]]
 
 
 @contextlib.contextmanager
@@ -133,6 +141,14 @@ def running(
     finally:
         sidecar.stop()
         odoo.stop()
+
+
+def dump(cluster: Cluster, database: str) -> str:
+    """Everything that is in a database, as SQL."""
+    server = ["--host", cluster.host, "--port", str(cluster.port), "--username", "postgres"]
+    environment = {"PGPASSWORD": cluster.password(), "PATH": os.environ["PATH"]}
+    command = [cluster.bindir / "pg_dump", *server, database]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
 def healthy(books: Cluster, **values: Any) -> dict[str, Any]:
@@ -195,8 +211,11 @@ class Session:
         self._post("/web/session/authenticate", {"db": odoo.database, "login": login, "password": login})
 
     def test(self, *ids: int) -> dict[str, Any]:
-        params = {"model": MODEL, "method": "action_test_connection", "args": [list(ids)], "kwargs": {}}
-        return self._post(f"/web/dataset/call_kw/{MODEL}/action_test_connection", params)
+        return self.call("action_test_connection", list(ids))
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        params = {"model": MODEL, "method": method, "args": list(args), "kwargs": kwargs}
+        return self._post(f"/web/dataset/call_kw/{MODEL}/{method}", params)
 
     def _post(self, path: str, params: dict[str, Any]) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}).encode()
@@ -222,6 +241,22 @@ class Session:
                 if not isinstance(getattr(error, "reason", error), ConnectionResetError):
                     raise
         raise AssertionError(f"{request.full_url} was reset five times")
+
+
+def json2(odoo: Odoo, api_key: str, model: str, method: str, **arguments: Any) -> Any:
+    """Calls a method over JSON-2."""
+    headers = {
+        "Authorization": f"bearer {api_key}",
+        "Content-Type": "application/json",
+        "X-Odoo-Database": odoo.database,
+    }
+    request = urllib.request.Request(f"{odoo.url}/json/2/{model}/{method}", json.dumps(arguments).encode(), headers)
+    try:
+        with network.opener().open(request, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        body = json.load(error)
+        raise OdooError(body["name"], body["message"]) from None
 
 
 def refused(call: Callable[[], Any]) -> OdooError:

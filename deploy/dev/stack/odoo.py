@@ -162,6 +162,18 @@ class Odoo:
         """A system parameter as it is stored, empty when there is none."""
         return self.cluster.query(f"SELECT value FROM ir_config_parameter WHERE key = '{key}'", database=self.database)
 
+    def command(self, command: str, *arguments: str | Path, timeout: float = 600.0) -> None:
+        """Runs one of Odoo's other commands, such as `db`, with this server's configuration."""
+        self._configure()
+        run_logged(
+            [*_command(), command, "--config", self._config, *arguments],
+            self.log,
+            purpose=f"run odoo {command}",
+            env=_environment(),
+            cwd=self.directory,
+            timeout=timeout,
+        )
+
     def shell(self, script: str) -> str:
         """Runs a script in Odoo's shell, with `env`, and returns what it printed."""
         self._configure()
