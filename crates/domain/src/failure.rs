@@ -172,30 +172,43 @@ const MESSAGE_MAX: usize = 1_000;
 /// The most characters of a server's words that reach a user.
 const SERVER_TEXT_MAX: usize = 200;
 
+/// Shorter ones would cost every word that they are part of.
+const SECRET_MIN: usize = 4;
+
 /// A server's words, made harmless: control and direction characters gone, cut
 /// to 200 characters.
 pub fn server_text(text: &str) -> String {
-    let mut clean = String::new();
-    let mut kept = 0;
-    for character in text.chars() {
-        let character = match character {
-            '\n' | '\r' | '\t' => ' ',
-            // Bidirectional controls reorder what stands around them.
-            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                continue;
-            }
-            '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => continue,
-            other if other.is_control() => continue,
-            other => other,
-        };
-        if kept == SERVER_TEXT_MAX {
-            clean.push('…');
-            break;
+    server_text_without(text, [])
+}
+
+/// [`server_text`], less the secrets that the server was sent and may say back.
+pub fn server_text_without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    // A secret between invisible characters shows once those are gone.
+    let mut clean = cleaned(text);
+    for secret in secrets {
+        let secret = cleaned(secret);
+        if secret.chars().count() >= SECRET_MIN {
+            clean = clean.replace(&secret, "•••");
         }
-        clean.push(character);
-        kept += 1;
+    }
+    if let Some((end, _)) = clean.char_indices().nth(SERVER_TEXT_MAX) {
+        clean.truncate(end);
+        clean.push('…');
     }
     clean.trim().to_owned()
+}
+
+fn cleaned(text: &str) -> String {
+    text.chars()
+        .filter_map(|character| match character {
+            '\n' | '\r' | '\t' => Some(' '),
+            // Bidirectional controls reorder what stands around them.
+            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+            '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => None,
+            other if other.is_control() => None,
+            other => Some(other),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! The one place that opens connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use insightpulse_domain::{Failure, FailureKind, Host, Phase, Port};
 use tokio::net::TcpStream;
 
 use crate::policy::{Denied, EgressPolicy};
+use crate::resolve::{Resolve, SystemResolver};
 use crate::stopwatch::Stopwatch;
 use crate::tls::Tls;
 
 /// The network, as far as probes may use it.
 pub struct Egress {
     policy: EgressPolicy,
+    resolver: Box<dyn Resolve>,
     pub(crate) tls: Tls,
 }
 
@@ -23,8 +25,14 @@ const PER_ADDRESS: Duration = Duration::from_millis(1500);
 
 impl Egress {
     pub fn new(policy: EgressPolicy) -> Result<Self, Failure> {
+        Self::with_resolver(policy, SystemResolver)
+    }
+
+    /// Asks somebody else than the system for names.
+    pub fn with_resolver(policy: EgressPolicy, resolver: impl Resolve + 'static) -> Result<Self, Failure> {
         Ok(Self {
             policy,
+            resolver: Box::new(resolver),
             tls: Tls::new()?,
         })
     }
@@ -43,18 +51,18 @@ impl Egress {
         self.policy
             .check_host(host)
             .map_err(|rule| denied_failure(&host.to_string(), &rule))?;
-        let addresses = resolve(host, port).await?;
+        let addresses = self.resolve(host).await?;
         watch.enter(Phase::Connect);
         let mut denied = None;
         let mut refused = None;
         let mut left = addresses.len();
         for address in addresses {
             left -= 1;
-            if let Err(rule) = self.policy.check(host, address.ip()) {
-                denied = Some(denied_failure(&address.ip().to_string(), &rule));
+            if let Err(rule) = self.policy.check(host, address) {
+                denied = Some(denied_failure(&address.to_string(), &rule));
                 continue;
             }
-            let connecting = TcpStream::connect(address);
+            let connecting = TcpStream::connect(SocketAddr::new(address, port.get()));
             let connected = if left == 0 {
                 connecting.await
             } else {
@@ -74,6 +82,17 @@ impl Egress {
         }
         Err(refused.or(denied).unwrap_or_else(|| no_address(host)))
     }
+
+    async fn resolve(&self, host: &Host) -> Result<Vec<IpAddr>, Failure> {
+        let name = host.to_lookup();
+        if let Ok(address) = name.parse() {
+            return Ok(vec![address]);
+        }
+        match self.resolver.resolve(&name).await {
+            Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+            _ => Err(no_address(host)),
+        }
+    }
 }
 
 fn denied_failure(place: &str, rule: &Denied) -> Failure {
@@ -81,20 +100,6 @@ fn denied_failure(place: &str, rule: &Denied) -> Failure {
         FailureKind::EgressDenied,
         format!("The sidecar's egress policy forbids {place} (rule: {rule})."),
     )
-}
-
-async fn resolve(host: &Host, port: Port) -> Result<Vec<SocketAddr>, Failure> {
-    match tokio::net::lookup_host((host.to_lookup(), port.get())).await {
-        Ok(addresses) => {
-            let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() {
-                Err(no_address(host))
-            } else {
-                Ok(addresses)
-            }
-        }
-        Err(_) => Err(no_address(host)),
-    }
 }
 
 fn no_address(host: &Host) -> Failure {

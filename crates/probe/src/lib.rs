@@ -5,6 +5,7 @@ mod egress;
 mod http;
 mod policy;
 mod postgres;
+mod resolve;
 mod stopwatch;
 mod tls;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 pub use egress::Egress;
 pub use policy::{EgressPolicy, EgressRule, NoRule};
+pub use resolve::{Addresses, Resolve};
 use stopwatch::Stopwatch;
 
 /// An endpoint with its secrets in the clear, for one probe.

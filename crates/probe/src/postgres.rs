@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use insightpulse_domain::{Evidence, Failure, FailureKind, Phase, PostgresTarget, TlsMode, server_text};
+use insightpulse_domain::{
+    Evidence, Failure, FailureKind, Phase, PostgresTarget, TlsMode, server_text, server_text_without,
+};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -54,7 +56,7 @@ pub async fn probe(
     let session = Session {
         place: format!("{}:{}", place.host, place.port),
         target: place,
-        has_password: target.password.is_some(),
+        password: target.password.as_ref().map(ExposeSecret::expose_secret),
         watch,
     };
     let mut config = Config::new();
@@ -63,12 +65,7 @@ pub async fn probe(
         .dbname(place.database.as_deref().unwrap_or(&place.user))
         .application_name("InsightPulse")
         // An empty password is refused by whoever wants one, and not asked for by whoever does not.
-        .password(
-            target
-                .password
-                .as_ref()
-                .map_or("", |password| password.expose_secret()),
-        );
+        .password(session.password.unwrap_or_default());
     let mut stream = Bounded::new(stream, READ_MAX);
     match net.tls.config(place.tls) {
         Some(tls) if session.server_speaks_tls(&mut stream).await? => {
@@ -95,7 +92,8 @@ pub async fn probe(
 struct Session<'a> {
     place: String,
     target: &'a PostgresTarget,
-    has_password: bool,
+    /// Which a server that asks for it may say back.
+    password: Option<&'a str>,
     watch: &'a Stopwatch,
 }
 
@@ -147,7 +145,7 @@ impl Session<'_> {
             }),
         };
         self.watch.stop();
-        let evidence = read(&asked?);
+        let evidence = read(&asked?, self.password);
         // A polite goodbye, so that the server logs no broken connection. It has
         // all it needs to see one; whether it takes it is no longer our concern.
         drop(client);
@@ -192,7 +190,7 @@ impl Session<'_> {
         let user = server_text(&target.user);
         let database = server_text(target.database.as_deref().unwrap_or(&target.user));
         let (kind, what) = match error.code() {
-            code if *code == SqlState::INVALID_PASSWORD && !self.has_password => (
+            code if *code == SqlState::INVALID_PASSWORD && self.password.is_none() => (
                 FailureKind::Auth,
                 format!("{place} wants a password for the user “{user}”, and none is stored."),
             ),
@@ -218,7 +216,7 @@ impl Session<'_> {
             ),
             _ => (FailureKind::Unhealthy, format!("{place} answered with an error.")),
         };
-        let said = server_text(error.message());
+        let said = server_text_without(error.message(), self.password);
         // A real code has five letters and digits; a hostile server may send anything.
         let code = error.code().code();
         let code = match code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -285,7 +283,7 @@ impl<F: Future> Future for TimedHandshake<'_, F> {
 }
 
 /// The one row that [`QUESTION`] asks for.
-fn read(answer: &[SimpleQueryMessage]) -> Option<Evidence> {
+fn read(answer: &[SimpleQueryMessage], password: Option<&str>) -> Option<Evidence> {
     let row = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -299,7 +297,10 @@ fn read(answer: &[SimpleQueryMessage]) -> Option<Evidence> {
     // Debian and others write their package's version behind PostgreSQL's own.
     let version: &str = row.try_get(0).ok().flatten()?;
     Some(Evidence {
-        server_version: version.split_whitespace().next().map(server_text),
+        server_version: version
+            .split_whitespace()
+            .next()
+            .map(|version| server_text_without(version, password)),
         max_connections: number(1),
         active_connections: number(2),
     })

@@ -1,5 +1,6 @@
 //! Probes as their callers see them, against real servers and broken ones.
 
+mod attacks;
 mod check;
 mod crowd;
 mod egress;

@@ -35,7 +35,7 @@ pub fn parameter(value: &str) -> Vec<u8> {
 }
 
 /// A message from a server: its kind, its length, its body.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("small");
     [&[kind][..], &length.to_be_bytes(), body].concat()
 }
