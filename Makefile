@@ -6,7 +6,7 @@ PYTHON ?= python3
 STACK = PYTHONPATH=deploy/dev $(PYTHON) -B -m stack
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test addon-tests bench fmt
+.PHONY: help up down status test addon-tests bench fuzz fmt
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,9 @@ addon-tests: ## Run only the addon's tests, with Odoo's own runner
 
 bench: ## Run the benchmarks beside their peers
 	@$(STACK) bench
+
+fuzz: ## Fuzz the parsers of tokens and keyrings; FUZZ_SECONDS=60 each
+	@$(STACK) fuzz
 
 fmt: ## Format all Rust and Python code in place
 	@$(STACK) fmt

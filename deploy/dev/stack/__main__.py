@@ -1,4 +1,4 @@
-"""The command line: `python3 -m stack up|down|status|test|bench|addon-tests|fmt`."""
+"""The command line: `python3 -m stack up|down|status|test|bench|fuzz|addon-tests|fmt`."""
 
 import sys
 from collections.abc import Callable
@@ -37,6 +37,7 @@ _VERBS: dict[str, Callable[[], int]] = {
     "status": _status,
     "test": checks.test,
     "bench": checks.bench,
+    "fuzz": checks.fuzz,
     "fmt": checks.fmt,
     "addon-tests": checks.test_addon,
 }

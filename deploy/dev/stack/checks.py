@@ -14,6 +14,8 @@ from .settings import CHECKOUT
 
 _TEST_REQUIREMENTS = CHECKOUT / "tests/requirements.txt"
 _RUFF_CONFIG = CHECKOUT / "deploy/dev/ruff.toml"
+_FUZZ = CHECKOUT / "crates/vault/fuzz"
+_FUZZ_TARGETS = ("token", "keyring")
 _PYTHON_FOLDERS = ("odoo_addon", "tests", "deploy")
 
 
@@ -50,6 +52,35 @@ def bench() -> int:
     """Runs the benchmarks."""
     python = _get_tools_ready()
     return 0 if _ran(python, "tests/bench") else 1
+
+
+def fuzz() -> int:
+    """Fuzzes the vault's parsers, each for FUZZ_SECONDS; what crashes one is kept and named."""
+    seconds = os.environ.get("FUZZ_SECONDS") or "60"
+    packages.ensure([packages.CPP_COMPILER])
+    host = subprocess.run(["rustc", "--print", "host-tuple"], check=True, capture_output=True, text=True).stdout.strip()
+    built = CHECKOUT / "target/fuzz"
+    build = ["cargo", "build", "--release", "--locked", "--target", host, "--target-dir", str(built)]
+    # Its configuration, with the flags of libFuzzer, is read there alone.
+    if subprocess.run(build, cwd=_FUZZ).returncode != 0:
+        raise StackError("the fuzz targets cannot be built")
+    failed = [name for name in _FUZZ_TARGETS if not _fuzzed(built, host, name, seconds)]
+    if failed:
+        raise StackError(f"fuzzing found something: {', '.join(failed)}")
+    print(f"==> {len(_FUZZ_TARGETS)} parsers, {seconds} s each, nothing found")
+    return 0
+
+
+def _fuzzed(built: Path, host: str, name: str, seconds: str) -> bool:
+    corpus = built / "corpus" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    options = [
+        f"-max_total_time={seconds}",
+        "-max_len=4096",
+        f"-artifact_prefix={built}/{name}-",
+        "-print_final_stats=1",
+    ]
+    return _ran(built / host / "release" / name, *options, corpus, _FUZZ / "seeds" / name)
 
 
 def fmt() -> int:

@@ -31,6 +31,7 @@ def _has_venv() -> bool:
 
 POSTGRESQL = Need("PostgreSQL's server programs", lambda: postgres.find_bindir() is not None, ("postgresql",))
 C_COMPILER = Need("a C compiler", lambda: shutil.which("cc") is not None, ("gcc", "libc6-dev"))
+CPP_COMPILER = Need("a C++ compiler", lambda: shutil.which("c++") is not None, ("g++",))
 CHROMIUM = Need("Chromium", lambda: shutil.which("chromium") is not None, ("chromium",))
 SYSTEMD_ANALYZE = Need("systemd-analyze", lambda: shutil.which("systemd-analyze") is not None, ("systemd",))
 PYTHON_VENV = Need("Python's venv", _has_venv, ("python{}.{}-venv".format(*sys.version_info),))
