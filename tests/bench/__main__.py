@@ -1,4 +1,4 @@
-"""`make bench`: what a Test costs beside a plain psycopg2.connect to the same server, in turns and in one run."""
+"""`make bench`: Test beside a plain psycopg2.connect to the same server, and the vault beside Fernet."""
 
 import contextlib
 import statistics
@@ -12,6 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psycopg2
+import vault
 from peers import BlackHole
 from ring import Board, Cluster, Databases, Session, healthy, running
 from stack import sidecar
@@ -25,6 +26,7 @@ TIMEOUT_S = 2
 
 
 def main() -> None:
+    vault.measure()
     with tempfile.TemporaryDirectory(prefix="insightpulse-bench-") as folder, contextlib.ExitStack() as stack:
         directory = Path(folder)
         with step("Odoo, its sidecar and a PostgreSQL to test"):
