@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from peers import BlackHole
 from playwright.sync_api import BrowserContext, Locator, Playwright, expect, sync_playwright
-from ring import TIMEOUT_S, Board, Databases, add_manager, healthy, state_dir, wait_until
+from ring import Board, Databases, add_manager, configure, healthy, state_dir, wait_until
 from stack.odoo import Odoo
 from stack.postgres import Cluster
-from stack.process import Daemon
-from stack.settings import clean_environment
 from stack.sidecar import Sidecar
 
 # As root, and on a machine whose network is closed.
@@ -84,7 +82,8 @@ class Desk:
         self.page.locator(".o_form_view").wait_for()
 
     def fill(self, field: str, text: str) -> None:
-        box = self.page.locator(f".o_field_widget[name={field}] input")
+        # A dialog stands in front of the form.
+        box = self.page.locator(f".o_field_widget[name={field}] input").last
         box.fill(text)
         box.press("Tab")
 
@@ -110,30 +109,6 @@ class Desk:
         # What still moves would be caught halfway.
         self.page.wait_for_timeout(400)
         self.page.screenshot(path=folder / f"{name}.png")
-
-
-class BlockSidecar:
-    """A sidecar that is started with the block of variables that Odoo shows, and nothing else about Odoo."""
-
-    def __init__(self, directory: Path, executable: Path) -> None:
-        self.sidecar = Sidecar(directory, executable=executable)
-        self.url = self.sidecar.url
-        self._daemon = Daemon("sidecar", directory, directory / "sidecar.log")
-        # Where it listens, where its state lies, and what it may reach, is not Odoo's to say.
-        self.sidecar.configure({"egress": {"allow_loopback": True}, "probe": {"timeout_ms": int(TIMEOUT_S * 1000)}})
-        self.sidecar.ensure_keyring()
-        self._variables: dict[str, str] = {}
-
-    def start(self, block: str | None = None) -> None:
-        if block is not None:
-            self._variables = dict(line.split("=", 1) for line in block.splitlines())
-        command = [self.sidecar.executable, "serve", "--config", self.sidecar.config_file]
-        environment = {**clean_environment(), **self._variables}
-        self._daemon.start(command, env=environment, cwd=self.sidecar.directory)
-        self._daemon.wait_until(self.sidecar.is_ready, 30)
-
-    def stop(self) -> None:
-        self._daemon.stop()
 
 
 @pytest.fixture(scope="module")
@@ -176,30 +151,43 @@ def installed(desk: Desk) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def block_sidecar(directory: Path, executable: Path) -> Iterator[BlockSidecar]:
-    sidecar = BlockSidecar(directory / "block_sidecar", executable)
+def sidecar(directory: Path, executable: Path) -> Iterator[Sidecar]:
+    """A sidecar that nobody has told anything about Odoo."""
+    sidecar = Sidecar(directory / "desk_sidecar", executable=executable)
+    configure(sidecar)
     try:
+        sidecar.start(wait_for_odoo=False)
         yield sidecar
     finally:
         sidecar.stop()
 
 
+def code(sidecar: Sidecar) -> str:
+    return sidecar.run("pair", "--quiet", "--config", sidecar.config_file).strip()
+
+
 @pytest.fixture(scope="module")
-def ready(installed: Desk, block_sidecar: BlockSidecar) -> Desk:
-    """The same, once they have set up the sidecar in the Settings."""
+def ready(installed: Desk, sidecar: Sidecar) -> Desk:
+    """The same, once they have paired Odoo and the sidecar in the Settings, with a slip on the way."""
     page = installed.page
     installed.open_menu("InsightPulse", "Configuration", "Settings")
-    page.get_by_text("Not set up yet").wait_for()
+    page.get_by_text("Not paired yet").wait_for()
     installed.shoot("04-settings-before")
-    page.get_by_role("button", name="Set up the sidecar").click()
-    installed.fill("sidecar_url", block_sidecar.url)
-    installed.shoot("05-set-up")
-    page.get_by_role("button", name="Make New Credentials").click()
-    block = page.locator(".modal .o_insightpulse_configuration pre")
-    block.wait_for()
-    installed.shoot("06-credentials")
-    block_sidecar.start(block.inner_text())
-    page.locator(".modal").get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Pair with a sidecar").click()
+    installed.fill("sidecar_url", sidecar.url)
+    installed.fill("code", "WRONG-WRONG")
+    page.locator(".modal").get_by_role("button", name="Pair").click()
+    refusal = page.locator(".modal", has_text="does not accept this code")
+    expect(refusal).to_contain_text("insightpulse pair")
+    installed.shoot("05-wrong-code")
+    refusal.locator(".btn-primary").click()
+    # As somebody types it who reads it off another screen.
+    installed.fill("code", code(sidecar).lower().replace("-", " "))
+    installed.shoot("06-pair")
+    page.locator(".modal").get_by_role("button", name="Pair").click()
+    expect(installed.toast("Odoo and the sidecar are paired")).to_be_visible()
+    page.get_by_text("Paired", exact=True).wait_for()
+    sidecar.wait_until_ready()
     return installed
 
 
@@ -240,16 +228,16 @@ def test_without_a_sidecar_test_says_what_is_missing(installed: Desk) -> None:
     installed.open_board()
     installed.press_test("Odoo 19 Database")
     dialog = installed.page.locator(".modal")
-    expect(dialog).to_contain_text("The sidecar is not set up yet")
-    expect(dialog).to_contain_text("Settings → InsightPulse → Set up the sidecar")
-    installed.shoot("03-not-set-up")
+    expect(dialog).to_contain_text("not paired with a sidecar yet")
+    expect(dialog).to_contain_text("Settings → InsightPulse → Pair with a sidecar")
+    installed.shoot("03-not-paired")
     installed.close_dialog()
     expect(installed.card("Odoo 19 Database")).to_contain_text("Not tested")
 
 
 def test_check_finds_that_both_sides_understand_each_other(ready: Desk) -> None:
     ready.open_menu("InsightPulse", "Configuration", "Settings")
-    ready.page.get_by_text("Set up", exact=True).wait_for()
+    ready.page.get_by_text("Paired", exact=True).wait_for()
     ready.page.get_by_role("button", name="Check").click()
     expect(ready.toast("understand each other, in both directions")).to_be_visible()
     ready.shoot("07-settings-after")
@@ -397,6 +385,42 @@ def test_the_form_warns_that_another_host_costs_the_password(board: Desk) -> Non
     expect(board.page.locator(".o_field_widget[name=password] input")).to_have_value("")
 
 
+# ---------------------------------------------------------------- secrets on purpose
+
+
+def test_an_administrator_moves_a_connection_with_its_password(board: Desk, books: Cluster) -> None:
+    endpoints(board).create(**healthy(books, name="Moves", base_url="localhost"))
+    board.open_board()
+    board.open_card("Moves")
+    board.page.get_by_role("button", name="Move with Secrets").click()
+    board.page.locator(".modal .o_field_widget[name=base_url] input").wait_for()
+    board.fill("base_url", "127.0.0.1")
+    board.shoot("21-move")
+    board.page.locator(".modal").get_by_role("button", name="Move").click()
+    expect(board.page.locator(".modal")).to_have_count(0)
+    expect(board.page.locator(".o_field_widget[name=base_url] input")).to_have_value("127.0.0.1")
+    board.page.get_by_role("button", name="Test").click()
+    expect(board.page.locator(".o_field_widget[name=status]").first).to_have_text("Connected")
+
+
+def test_an_administrator_sees_a_password_and_finds_it_in_the_audit_log(board: Desk, books: Cluster) -> None:
+    board.open_card("Moves")
+    board.page.get_by_role("button", name="Reveal").click()
+    shown = board.page.locator(".modal")
+    expect(shown).to_contain_text(f"MOVES_PASSWORD={books.password('reader')}")
+    expect(shown).to_contain_text("is in the audit log")
+    board.shoot("22-revealed")
+    shown.locator(".modal-footer").get_by_role("button", name="Close").click()
+    board.open_menu("InsightPulse", "Audit Log")
+    rows = board.page.locator(".o_data_row", has_text="Moves")
+    expect(rows.filter(has_text="Secret revealed").first).to_contain_text("127.0.0.1")
+    expect(rows.filter(has_text="Moved with its secrets")).to_contain_text("admin")
+    board.shoot("23-audit-log")
+    rows.filter(has_text="Moved with its secrets").click()
+    expect(board.page.locator(".o_form_view")).to_contain_text("localhost")
+    board.shoot("24-audit-entry")
+
+
 # ---------------------------------------------------------------- the board moves by itself
 
 
@@ -425,9 +449,9 @@ def test_the_board_fits_on_a_phone(board: Desk) -> None:
         board.page.reload()
 
 
-def test_a_stopped_sidecar_is_a_clear_error(board: Desk, block_sidecar: BlockSidecar) -> None:
+def test_a_stopped_sidecar_is_a_clear_error(board: Desk, sidecar: Sidecar) -> None:
     before = endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"])
-    block_sidecar.stop()
+    sidecar.stop()
     try:
         board.press_test("Odoo 19 Database")
         dialog = board.page.locator(".modal")
@@ -436,7 +460,7 @@ def test_a_stopped_sidecar_is_a_clear_error(board: Desk, block_sidecar: BlockSid
         board.shoot("19-sidecar-stopped")
         board.close_dialog()
     finally:
-        block_sidecar.start()
+        sidecar.start()
     assert endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"]) == before
 
 

@@ -69,7 +69,11 @@ def test_uninstalling_leaves_the_database_as_it_was(databases: Databases) -> Non
         odoo.install(ADDON)
         odoo.shell(
             """
-env["insightpulse.sidecar"]._issue_credentials("http://127.0.0.1:1", "http://127.0.0.1:2")
+sidecar = env["insightpulse.sidecar"]
+sidecar._new_api_key()
+sidecar._set_parameters(sidecar_url="http://127.0.0.1:1", sidecar_token="x", paired_database_uuid="y")
+env["insightpulse.audit.entry"]._log("pair")
+env["insightpulse.agency"].search([], limit=1).member_ids = env.ref("base.user_admin")
 endpoint = env["insightpulse.connection.endpoint"].search([], limit=1)
 env["ir.attachment"].create({"name": "note", "res_model": endpoint._name, "res_id": endpoint.id, "raw": b"note"})
 env["ir.filters"].create({"name": "Mine", "model_id": endpoint._name, "user_ids": False})

@@ -383,7 +383,11 @@ def test_a_copied_database_does_not_speak_through_the_originals_sidecar(odoo: Od
     token, url = (odoo.call(*get_param, [f"insightpulse.sidecar_{name}"]) for name in ("token", "url"))
     copy = without_sidecar.odoo
     with parameter(copy, "insightpulse.sidecar_token", token), parameter(copy, "insightpulse.sidecar_url", url):
-        stays_as_it_was(without_sidecar, endpoint, "works for another database", "sidecar of its own")
+        stays_as_it_was(without_sidecar, endpoint, "This database is a copy", "Pair with a sidecar")
+        # Nor does the sidecar believe one that says otherwise.
+        own = copy.parameter("database.uuid")
+        with parameter(copy, "insightpulse.paired_database_uuid", own):
+            stays_as_it_was(without_sidecar, endpoint, "token belongs to another database", "Pair with a sidecar")
 
 
 # ---------------------------------------------------------------- stops in between
