@@ -12,7 +12,6 @@ import shlex
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -158,7 +157,7 @@ def test_all_that_the_dockerfile_copies_exists_and_passes_dockerignore():
 
 def test_state_and_secrets_stay_out_of_the_build():
     for path in [
-        "deploy/secrets/server_token",
+        "deploy/secrets/db_password",
         "deploy/.env",
         ".git/config",
         ".run/keyring.toml",
@@ -305,7 +304,7 @@ def test_in_compose_the_keys_lie_apart_from_the_data():
     keys = {v.split(":")[0] for v in services["sidecar"]["volumes"]}
     others = {v.split(":")[0] for name in ("db", "odoo") for v in services[name]["volumes"]}
     assert keys and not keys & others
-    assert not set(services["sidecar"]["secrets"]) & set(services["odoo"]["secrets"])
+    assert "secrets" not in services["sidecar"]
 
 
 def test_every_variable_that_compose_asks_for_is_in_the_example():
@@ -315,7 +314,7 @@ def test_every_variable_that_compose_asks_for_is_in_the_example():
 
 
 def test_git_ignores_what_the_user_fills_in():
-    for path in ["deploy/.env", "deploy/secrets/server_token"]:
+    for path in ["deploy/.env", "deploy/secrets/db_password"]:
         check("git", "check-ignore", "--quiet", "--no-index", path)
 
 
@@ -348,7 +347,7 @@ def test_every_reference_between_manifests_is_met():
     names = {(m["kind"], m["metadata"]["name"]) for m in manifests()}
     for pod in (sidecar_pod(), odoo_pod()):
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
-        for container in pod["initContainers"] + pod["containers"]:
+        for container in pod.get("initContainers", []) + pod["containers"]:
             mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
             assert mounted <= set(volumes), container["name"]
             for source in container.get("envFrom", []):
@@ -361,8 +360,6 @@ def test_every_reference_between_manifests_is_met():
                     "PersistentVolumeClaim",
                     volume["persistentVolumeClaim"]["claimName"],
                 ) in names
-            for source in volume.get("projected", {}).get("sources", []):
-                assert ("Secret", source["secret"]["name"]) in names
     for name in ("insightpulse-sidecar", "odoo"):
         labels = manifest("Deployment", name)["spec"]["template"]["metadata"]["labels"]
         assert manifest("Deployment", name)["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -375,7 +372,7 @@ def test_the_sidecar_pod_keeps_to_the_restricted_pod_security_standard():
     assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
     assert not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
     assert not any("hostPath" in volume for volume in pod["volumes"])
-    for container in pod["initContainers"] + pod["containers"]:
+    for container in pod["containers"]:
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False
         assert context["readOnlyRootFilesystem"] is True
@@ -426,37 +423,20 @@ def test_only_odoo_may_call_the_sidecar_in_the_cluster():
     }
 
 
-def test_the_init_container_makes_key_files_that_only_the_sidecar_reads(tmp_path):
-    """Its own command, on files as the kubelet mounts them: links to group-readable files."""
+def test_the_sidecars_pod_keeps_its_keys_apart_from_what_it_remembers():
     pod = sidecar_pod()
-    (container,) = pod["initContainers"]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    data = tmp_path / "mounted" / "..data"
-    data.mkdir(parents=True)
-    secrets = {"insightpulse-credentials", "insightpulse-keyring"}
-    for secret in secrets:
-        for name in manifest("Secret", secret)["stringData"]:
-            (data / name).write_text(name)
-            (data / name).chmod(0o440)
-            (tmp_path / "mounted" / name).symlink_to(f"..data/{name}")
-    copies = tmp_path / "copies"
-    copies.mkdir()
-    command = [
-        word.replace(mounts["mounted"], str(tmp_path / "mounted")).replace(mounts["secrets"], str(copies))
-        for word in container["command"]
-    ]
-    check(*command)
-
-    (sidecar,) = pod["containers"]
-    wanted = [e["value"] for e in sidecar["env"] if e["name"].endswith("_FILE")]
-    assert len(wanted) == 3
-    for path in wanted:
-        assert path.startswith(f"{mounts['secrets']}/"), path
-        copy = copies / Path(path).name
-        assert copy.read_text() == copy.name
-        assert not copy.is_symlink() and stat.S_IMODE(copy.stat().st_mode) & 0o077 == 0
-    (volume,) = [v for v in pod["volumes"] if v["name"] == "secrets"]
-    assert volume["emptyDir"]["medium"] == "Memory"
+    (container,) = pod["containers"]
+    environment = {e["name"]: e["value"] for e in container["env"]}
+    places = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert environment["INSIGHTPULSE_KEYRING__MOUNTED"] == places["keyring"]["mountPath"] + "/keyring.toml"
+    assert places["keyring"]["readOnly"] is True
+    assert environment["INSIGHTPULSE_STATE_DIR"].startswith(places["state"]["mountPath"] + "/")
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert "persistentVolumeClaim" in volumes["state"]
+    # 0440 at most: whoever could write it would choose the keys.
+    assert volumes["keyring"]["secret"]["defaultMode"] & 0o022 == 0
+    assert set(manifest("Secret", "insightpulse-keyring")["stringData"]) == {"keyring.toml"}
+    assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
 def test_the_addon_image_fills_the_folder_that_odoo_reads():
@@ -493,14 +473,15 @@ def test_systemd_finds_the_unit_little_exposed():
     )
 
 
-def test_the_unit_passes_secrets_as_files_and_keeps_the_keyring_in_its_own_folder():
+def test_the_unit_needs_no_secret_and_keeps_keys_in_a_folder_of_its_own():
     service = unit()
-    loaded = {value.split(":")[0] for value in service["LoadCredential"]}
+    assert "LoadCredential" not in service
     environment = dict(value.split("=", 1) for value in service["Environment"])
-    named = {v.removeprefix("%d/") for k, v in environment.items() if k.endswith("_FILE")}
-    assert loaded == named
-    assert environment["INSIGHTPULSE_STATE_DIR"] == "%S/" + service["StateDirectory"][0]
+    assert environment == {"INSIGHTPULSE_STATE_DIR": "%S/" + service["StateDirectory"][0]}
     assert service["StateDirectoryMode"] == ["0700"]
+    # For a socket that a group may use.
+    assert service["RuntimeDirectoryMode"] == ["0750"]
+    assert all(value.startswith("-") for value in service["EnvironmentFile"])
     assert service["Type"] == ["exec"]
 
 
@@ -562,14 +543,19 @@ def on_this_machine(environment, folder):
     is_address = re.fullmatch(r"[\d.]+", here.get("INSIGHTPULSE_SERVER__HOST", "127.0.0.1"))
     here["INSIGHTPULSE_SERVER__HOST"] = "127.0.0.1" if is_address else "localhost"
     here["INSIGHTPULSE_STATE_DIR"] = str(folder / "state")
-    for name, value in here.items():
-        if name.endswith("_FILE"):
-            here[name] = str(folder / Path(value).name)
-            if name != "INSIGHTPULSE_KEYRING__FILE":
-                Path(here[name]).write_text("0123456789abcdef" * 4 + "\n")
-                # As Compose and systemd mount it: readable by more than its owner.
-                Path(here[name]).chmod(0o444 if name.endswith("TOKEN_FILE") else 0o440)
+    if "INSIGHTPULSE_KEYRING__MOUNTED" in here:
+        here["INSIGHTPULSE_KEYRING__MOUNTED"] = str(folder / "mounted.toml")
     return here
+
+
+def make_keyring(insightpulse, environment):
+    """As README.md has it: in the state directory, or elsewhere and then mounted."""
+    mounted = environment.get("INSIGHTPULSE_KEYRING__MOUNTED")
+    at_home = {k: v for k, v in environment.items() if k != "INSIGHTPULSE_KEYRING__MOUNTED"}
+    check(insightpulse, "keys", "add", env=at_home)
+    if mounted:
+        (Path(environment["INSIGHTPULSE_STATE_DIR"]) / "keyring.toml").rename(mounted)
+        Path(mounted).chmod(0o440)
 
 
 def clean(environment):
@@ -593,13 +579,14 @@ def wait_until_healthy(process, environment, until):
 @pytest.mark.parametrize("where", ENVIRONMENTS)
 def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(where, insightpulse, tmp_path):
     environment = clean(on_this_machine(ENVIRONMENTS[where](), tmp_path / where))
-    check(insightpulse, "keys", "add", env=environment)
+    make_keyring(insightpulse, environment)
     log = (tmp_path / "log").open("w+")
     process = subprocess.Popen([insightpulse, "serve"], env=environment, stdout=log, stderr=log)
     try:
         healthy = wait_until_healthy(process, environment, time.monotonic() + 15)
         log.seek(0)
         assert healthy, log.read()
+        assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", check(insightpulse, "pair", "--quiet", env=environment).strip())
         process.send_signal(signal.SIGTERM)
         assert process.wait(GRACEFUL_STOP_S) == 0
     finally:
@@ -608,13 +595,14 @@ def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(where, ins
         log.close()
 
 
-@pytest.mark.parametrize("variable", ["INSIGHTPULSE_SERVER__TOKN_FILE", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"])
+@pytest.mark.parametrize(
+    "variable", ["INSIGHTPULSE_SERVER__SOKET", "INSIGHTPULSE_ODOO__URL", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"]
+)
 def test_the_sidecar_refuses_a_variable_that_it_does_not_know(variable, insightpulse, tmp_path):
     """Else the test above would prove nothing."""
     environment = clean(on_this_machine(compose_environment(), tmp_path / "refused"))
-    check(insightpulse, "keys", "add", env=environment)
+    make_keyring(insightpulse, environment)
     environment[variable] = "10.0.0.1"
     done = subprocess.run([insightpulse, "serve"], env=environment, capture_output=True, text=True, timeout=10)
     assert done.returncode != 0
-    key = variable.removeprefix("INSIGHTPULSE_").split("__")[-1].lower()
-    assert f"unknown field `{key}`" in done.stderr
+    assert re.search("unknown field `(soket|odoo|sidecar_service_host)`", done.stderr), done.stderr
