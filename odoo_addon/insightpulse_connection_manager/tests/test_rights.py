@@ -145,3 +145,83 @@ class TestRights(ConnectionCase):
         )
         with self.assertRaises(AccessError):
             self.Endpoint.with_user(self.employee).get_connection_health_dashboard()
+
+
+@tagged("post_install", "-at_install")
+class TestAgencies(ConnectionCase):
+    """People of one agency work with its endpoints, and with no other."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        group = "insightpulse_connection_manager.group_connection_agency"
+        cls.person = new_test_user(cls.env, "ip_person", groups=group)
+        cls.own, cls.other = cls.env["insightpulse.agency"].create(
+            [{"code": "OWN", "name": "Own"}, {"code": "OTH", "name": "Other"}]
+        )
+        cls.own.member_ids = cls.person
+        cls.AsPerson = cls.env["insightpulse.connection.endpoint"].with_user(cls.person)
+
+    def values(self, **values):
+        return {"name": "Mine", "connection_type": "api", "base_url": "https://api.example", **values}
+
+    def test_they_see_their_agencys_endpoints_and_no_others(self):
+        mine = self.create_endpoint(agency_id=self.own.id)
+        theirs, nobodys = self.create_endpoint(agency_id=self.other.id), self.create_endpoint()
+        self.assertEqual(self.AsPerson.search([("id", "in", (mine | theirs | nobodys).ids)]), mine)
+        self.assertEqual(self.env["insightpulse.agency"].with_user(self.person).search([]), self.own)
+        for endpoint in (theirs, nobodys):
+            for operation in ("read", "write", "unlink"):
+                self.assertFalse(endpoint.with_user(self.person).has_access(operation))
+        self.assertTrue(mine.with_user(self.person).has_access("write"))
+
+    def test_what_they_create_is_their_agencys(self):
+        endpoint = self.AsPerson.create(self.values(password="x"))
+        self.assertEqual(endpoint.agency_id, self.own)
+        self.assertEqual(endpoint.password, "••••••••")
+        for agency in (self.other.id, False):
+            with self.assertRaises(AccessError):
+                self.AsPerson.create(self.values(agency_id=agency))
+
+    def test_they_hand_no_endpoint_away_and_take_none(self):
+        mine = self.create_endpoint(agency_id=self.own.id).with_user(self.person)
+        theirs = self.create_endpoint(agency_id=self.other.id).with_user(self.person)
+        for agency in (self.other.id, False):
+            with self.assertRaises(AccessError):
+                mine.write({"agency_id": agency})
+            self.assertEqual(mine.agency_id, self.own)
+        with self.assertRaises(AccessError):
+            theirs.write({"agency_id": self.own.id})
+        loaded = self.AsPerson.load([".id", "agency_id/.id"], [[str(mine.id), str(self.other.id)]])
+        self.assertFalse(loaded["ids"])
+        # Nor by making themselves members.
+        with self.assertRaises(AccessError):
+            self.other.with_user(self.person).write({"member_ids": [Command.link(self.person.id)]})
+
+    def test_who_joins_or_leaves_an_agency_does_so_at_once(self):
+        theirs = self.create_endpoint(agency_id=self.other.id).with_user(self.person)
+        self.assertFalse(theirs.has_access("read"))
+        self.other.with_user(self.admin).member_ids = [Command.link(self.person.id)]
+        self.assertTrue(theirs.has_access("read"))
+        # Of two agencies none is the usual one.
+        self.assertFalse(self.AsPerson.default_get(["agency_id"]).get("agency_id"))
+        self.other.with_user(self.admin).member_ids = [Command.unlink(self.person.id)]
+        self.assertFalse(theirs.has_access("read"))
+
+    def test_they_reveal_nothing_even_of_their_own(self):
+        mine = self.create_endpoint(agency_id=self.own.id, password="x").with_user(self.person)
+        for attempt in (
+            lambda: mine.render_config("env", reveal=True),
+            lambda: mine.rebind({"base_url": "evil.example"}),
+            lambda: mine._get_secret("password"),
+            mine.unlink,
+        ):
+            with self.assertRaises(AccessError):
+                attempt()
+
+    def test_agencies_share_no_export(self):
+        self.create_endpoint(agency_id=self.own.id)
+        self.create_endpoint(agency_id=self.other.id, name="Theirs")
+        self.assertNotIn("Theirs", self.AsPerson.generate_env_file())
+        total = self.AsPerson.get_connection_health_dashboard()["total"]
+        self.assertEqual(total, self.AsPerson.search_count([]))
