@@ -54,7 +54,11 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
             .service(only("/healthz", web::get().to(health::healthz)))
             .service(only("/readyz", web::get().to(health::readyz)))
             .service(only("/metrics", web::get().to(health::metrics)))
-            .service(only("/v1/pair", web::post().to(pair::pair)).app_data(json_up_to(PAIR_BODY_MAX)))
+            .service(
+                only("/v1/pair", web::post().to(pair::pair))
+                    .app_data(json_up_to(PAIR_BODY_MAX))
+                    .wrap(from_fn(pair::in_time)),
+            )
             .service(
                 web::scope("/v1")
                     .wrap(from_fn(auth::admit))

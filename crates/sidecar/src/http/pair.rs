@@ -1,5 +1,10 @@
 //! `POST /v1/pair`: a one-time code in, a token out; `POST /v1/unpair` takes it back.
 
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
@@ -8,6 +13,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 use tracing::{error, warn};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -37,6 +43,20 @@ pub struct Request {
 const TEXT_MAX: usize = 500;
 
 /// Odoo's key is valid only after its transaction: it is not tried here.
+/// How long a stranger's body may take: what pairs fits into one packet or a few.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Cuts off who holds a connection by sending slowly: anybody may ask here.
+pub async fn in_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    match timeout(BODY_TIMEOUT, next.call(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::too_slow().into()),
+    }
+}
+
 pub async fn pair(
     api: Data<Api>,
     http: HttpRequest,

@@ -72,6 +72,15 @@ impl Problem {
         )
     }
 
+    pub fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "The body came too slowly",
+            "Send the whole request at once.",
+        )
+    }
+
     pub fn code_refused() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,

@@ -1,7 +1,12 @@
-//! Nobody is answered under /v1 without the token.
+//! Nobody is answered under /v1 without the token, and nobody holds the door open.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::fake_odoo::FakeOdoo;
 use crate::service::{Answer, DATABASE_UUID, Home, Service};
@@ -120,6 +125,25 @@ async fn a_strangers_body_to_pair_is_small_or_refused() {
     assert_eq!(
         (answer.status, &answer.json()["code"]),
         (413, &json!("body_too_large"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_who_sends_slowly_is_cut_off() {
+    let home = Home::new("http://127.0.0.1:9");
+    let service = home.start_unpaired();
+    let address = service.url.strip_prefix("http://").expect("an address");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    let head =
+        "POST /v1/pair HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    connection.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = vec![0; 4096];
+    let read = timeout(Duration::from_secs(60), connection.read(&mut answer)).await;
+    let length = read.expect("an answer without the rest").expect("read");
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains("too_slow"),
+        "{answer}"
     );
 }
 
