@@ -216,7 +216,7 @@ def reads(nest: Nest, call: Callable[..., Any]) -> dict[str, Any]:
         "read": call("read", ids=ids),
         "search_read": call("search_read", domain=[], fields=names),
         "web_search_read": call("web_search_read", domain=[], specification={name: {} for name in READ_WAYS}),
-        "export_data": call("export_data", ids=ids, fields_to_export=["name", "connection_type", "base_url"]),
+        "export_data": call("export_data", ids=ids, fields_to_export=["name", "base_url", "password", "api_key"]),
         "copy_data": call("copy_data", ids=ids),
         "default_get": call("default_get", fields=names),
         "name_search": call("name_search", name=""),

@@ -54,6 +54,12 @@ class AuditEntry(models.Model):
     file_format = fields.Char(string="Format", readonly=True)
     detail = fields.Char(readonly=True)
 
+    @api.depends("action", "record_name")
+    def _compute_display_name(self):
+        labels = dict(self._fields["action"]._description_selection(self.env))
+        for entry in self:
+            entry.display_name = ": ".join(filter(None, (labels.get(entry.action), entry.record_name)))
+
     @api.model
     def _log(self, action, endpoints=None, *, file_format=None, detail=None, apart=False):
         """Add one entry, or one for each of `endpoints`.

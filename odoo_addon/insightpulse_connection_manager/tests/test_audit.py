@@ -58,6 +58,7 @@ class TestAudit(ConnectionCase):
         endpoint.with_user(self.admin).unlink()
         entry = self.Entries.search([("action", "=", "secret_set")], limit=1)
         self.assertEqual((entry.record_name, entry.login), ("Books", self.manager.login))
+        self.assertEqual(entry.display_name, "Secret set: Books")
 
     def test_secrets_that_are_set_and_cleared_are_logged_without_them(self):
         endpoint = self.create_endpoint(password=CANARY, api_key=CANARY)

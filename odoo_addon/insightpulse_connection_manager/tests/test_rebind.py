@@ -37,7 +37,8 @@ class TestRebind(ConnectionCase):
 
     def test_no_context_from_outside_keeps_a_secret(self):
         for marker in (True, "REBINDING", {}, []):
-            endpoint = self.create_endpoint(password="x").with_context(insightpulse_rebinding=marker)
+            endpoint = self.create_endpoint(password="x")
+            endpoint = endpoint.with_context(insightpulse_rebinding=marker, insightpulse_losing=marker)
             endpoint.write({"base_url": "evil.example"})
             self.assertFalse(endpoint.password)
 
