@@ -288,10 +288,9 @@ def outcome(offices: Offices, actor: str, model: str, row: str) -> str:
     return "0" if answer in ([], {}, "") else "+"
 
 
-def rows() -> Iterator[tuple[str, str, str]]:
-    for line in MATRIX.strip().splitlines()[1:]:
-        model, row, cells = line.split(maxsplit=2)
-        yield model, row, cells
+def rows() -> list[list[str]]:
+    """Model, row and cells of each line."""
+    return [line.split(maxsplit=2) for line in MATRIX.strip().splitlines()[1:]]
 
 
 @pytest.fixture(scope="module")

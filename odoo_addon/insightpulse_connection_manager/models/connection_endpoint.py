@@ -301,11 +301,26 @@ class ConnectionEndpoint(models.Model):
     @api.model
     def _default_agency_id(self):
         """Return the agency of somebody who works for one alone."""
-        user = self.env.user
-        if not user.has_group(AGENCY_GROUP) or user.has_group(MANAGER_GROUP):
+        if not self._is_held_to_agencies():
             return False
-        agencies = self.env["insightpulse.agency"].search([("member_ids", "in", user.ids)], limit=2)
+        agencies = self.env["insightpulse.agency"].search([("member_ids", "in", self.env.uid)], limit=2)
         return agencies if len(agencies) == 1 else False
+
+    @api.model
+    def _is_held_to_agencies(self):
+        user = self.env.user
+        return user.has_group(AGENCY_GROUP) and not user.has_group(MANAGER_GROUP)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if not self.env.su and self._is_held_to_agencies() and not self.env["insightpulse.agency"].search_count([]):
+            raise UserError(
+                self.env._(
+                    "You work for no agency yet, so no connection could be yours. "
+                    "A Connection Administrator can add you under Configuration → Agencies."
+                )
+            )
+        return super().create(vals_list)
 
     def write(self, vals):
         result = super().write(vals)

@@ -62,15 +62,15 @@ class SidecarPairing(models.AbstractModel):
 
     @api.model
     def _unpair(self):
-        """End the pairing at once; return whether the sidecar has been told."""
+        """End the pairing at once; return False when the sidecar should know and could not be told."""
         self._require_system()
-        was_told = False
+        was_told = True
+        # A copy's pairing is the original's, which goes on.
         if self._pairing_state() == "paired":
             try:
                 self._post("/v1/unpair", {})
-                was_told = True
             except SidecarError:
-                pass  # Without token and key it can do nothing here; it is told on its own machine.
+                was_told = False  # Without token and key it can do nothing here.
         self._remove_api_keys()
         self._set_parameters(**dict.fromkeys(PAIRING_PARAMETERS, False))
         self.env["insightpulse.audit.entry"]._log("unpair", detail=self._parameter("insightpulse.sidecar_url"))

@@ -193,6 +193,15 @@ class TestCopies(ConnectionCase):
         self.assertFalse(self.sidecar.calls)
         self.assertEqual(self.Sidecar._pairing_state(), "copy")
 
+    def test_unpairing_a_copy_leaves_the_originals_pairing_alone(self):
+        self.become_a_copy()
+        self.sidecar.calls.clear()
+        settings = self.env["res.config.settings"].with_user(self.env.ref("base.user_admin")).create({})
+        action = settings.action_insightpulse_unpair()
+        self.assertEqual(action["params"]["type"], "success")
+        self.assertFalse(self.sidecar.calls)
+        self.assertEqual(self.Sidecar._pairing_state(), "none")
+
     def test_settings_of_a_copy_say_whose_the_secrets_are(self):
         self.create_endpoint(password="x", api_key="y")
         original = self.become_a_copy()

@@ -183,6 +183,11 @@ class TestAgencies(ConnectionCase):
             with self.assertRaises(AccessError):
                 self.AsPerson.create(self.values(agency_id=agency))
 
+    def test_who_is_in_no_agency_is_told_whom_to_ask(self):
+        self.own.member_ids = False
+        with self.assertRaisesRegex(UserError, "Configuration → Agencies"):
+            self.AsPerson.create(self.values())
+
     def test_they_hand_no_endpoint_away_and_take_none(self):
         mine = self.create_endpoint(agency_id=self.own.id).with_user(self.person)
         theirs = self.create_endpoint(agency_id=self.other.id).with_user(self.person)
