@@ -159,12 +159,23 @@ async fn a_name_is_looked_up_once_and_what_was_checked_is_dialled() {
 
 #[tokio::test]
 async fn of_several_addresses_only_those_that_are_allowed_are_dialled() {
-    let server = FaultServer::answering([OK, OK]).await;
-    let names = Rebinding::new(&[&["169.254.169.254", "127.0.0.1"]]);
-    let net = Egress::with_resolver(open(), names).expect("TLS");
+    let trap = FaultServer::answering([OK]).await;
+    let denied = EgressPolicy {
+        deny: vec!["127.0.0.1".parse().expect("a rule")],
+        ..open()
+    };
+    let net = Egress::with_resolver(denied, Rebinding::new(&[&["127.0.0.1", "127.0.0.2"]])).expect("TLS");
+    for asked in each_family("mixed.example", trap.port()) {
+        let said = describe(&asked.probe(&net).await);
+        assert!(said.starts_with("refused: "), "{said}");
+    }
+    assert_eq!(trap.seen().accepted, 0);
+
+    let server = FaultServer::answering([OK]).await;
+    let net =
+        Egress::with_resolver(open(), Rebinding::new(&[&["169.254.169.254", "127.0.0.1"]])).expect("TLS");
     let [_, http] = each_family("mixed.example", server.port());
     assert!(describe(&http.probe(&net).await).starts_with("healthy: "));
-    assert_eq!(server.seen().accepted, 1);
 }
 
 #[tokio::test]
