@@ -42,7 +42,7 @@ class ResConfigSettings(models.TransientModel):
         self.insightpulse_may_carry_over = self.env.user.has_group(ADMIN_GROUP)
 
     def set_values(self):
-        # Odoo's own may be called over RPC, and writes as the superuser.
+        # Public over RPC, and it writes as the superuser: who may is not left to what Odoo reads before.
         self.check_access("write")
         sidecar = self.env["insightpulse.sidecar"]
         for settings in self.filtered("insightpulse_sidecar_url"):
