@@ -42,7 +42,6 @@ pub struct Request {
 /// Longer than any of these texts is in a real Odoo.
 const TEXT_MAX: usize = 500;
 
-/// Odoo's key is valid only after its transaction: it is not tried here.
 /// How long a stranger's body may take: what pairs fits into one packet or a few.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -57,6 +56,7 @@ pub async fn in_time(
     }
 }
 
+/// Odoo's key is valid only after its transaction: it is not tried here.
 pub async fn pair(
     api: Data<Api>,
     http: HttpRequest,
