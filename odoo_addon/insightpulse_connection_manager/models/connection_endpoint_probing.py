@@ -1,10 +1,8 @@
 import hashlib
 import json
-from uuid import uuid4
 
 from odoo import api, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.http import request
 from odoo.tools import SQL
 
 from ..tools.probe_outcome import OutcomeInvalid, read_outcomes
@@ -49,11 +47,7 @@ class ConnectionEndpointProbing(models.Model):
     def _request_id(self):
         """Return an id that stays the same when Odoo runs this HTTP request again after a conflict,
         and differs for every other test."""
-        base = uuid4().hex
-        if request:
-            # The request outlives the conflict; the transaction and its caches do not.
-            base = getattr(request, "_insightpulse_request_id", base)
-            request._insightpulse_request_id = base
+        base = self.env["insightpulse.sidecar"]._http_request_id()
         subject = [(endpoint.id, endpoint.revision) for endpoint in self]
         return f"{base}-{hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:16]}"
 

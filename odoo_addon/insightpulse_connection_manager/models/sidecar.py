@@ -5,11 +5,13 @@ import logging
 import time
 from http.client import HTTPException
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import requests
 
 from odoo import api, models, modules
 from odoo.exceptions import ValidationError
+from odoo.http import request
 
 from ..exceptions import (
     SidecarAnswerInvalid,
@@ -176,6 +178,16 @@ class Sidecar(models.AbstractModel):
                 self.env._("“%(url)s” is not an address such as http://127.0.0.1:8787.", url=url[:200])
             )
         return url
+
+    @api.model
+    def _http_request_id(self):
+        """Return an id that stays the same when Odoo runs this HTTP request again after a conflict."""
+        base = uuid4().hex
+        if request:
+            # The request outlives the conflict; the transaction and its caches do not.
+            base = getattr(request, "_insightpulse_request_id", base)
+            request._insightpulse_request_id = base
+        return base
 
     @api.model
     def _database_uuid(self):

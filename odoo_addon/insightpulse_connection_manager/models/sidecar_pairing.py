@@ -1,10 +1,8 @@
 import re
 from datetime import timedelta
-from uuid import uuid4
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.http import request
 
 from ..exceptions import SidecarError, SidecarProblem
 from .connection_endpoint import SIDECAR_GROUP
@@ -35,7 +33,7 @@ class SidecarPairing(models.AbstractModel):
         api_key, expires_at = self._new_api_key()
         payload = {
             "code": re.sub(r"[\s-]", "", code or "").upper()[:40],
-            "request": self._pairing_request_id(),
+            "request": self._http_request_id(),
             "database": self._database_uuid(),
             "database_name": self.env.cr.dbname,
             "odoo_url": odoo_url,
@@ -134,15 +132,6 @@ class SidecarPairing(models.AbstractModel):
     def _require_system(self):
         if not self.env.is_system():
             raise AccessError(self.env._("Only a system administrator may pair Odoo with a sidecar, or unpair it."))
-
-    @api.model
-    def _pairing_request_id(self):
-        """Return an id that stays the same when Odoo runs this HTTP request again after a conflict."""
-        base = uuid4().hex
-        if request:
-            base = getattr(request, "_insightpulse_request_id", base)
-            request._insightpulse_request_id = base
-        return base
 
     @api.model
     def _set_parameters(self, **values):

@@ -7,7 +7,7 @@ from odoo.tests import tagged
 from odoo.tools import SQL
 
 from odoo.addons.insightpulse_connection_manager.exceptions import SidecarAnswerInvalid
-from odoo.addons.insightpulse_connection_manager.models import connection_endpoint_probing
+from odoo.addons.insightpulse_connection_manager.models import sidecar as sidecar_module
 
 from .common import CANARY, ConnectionCase, outcome, probe_id
 
@@ -105,7 +105,7 @@ class TestActionTestConnection(ConnectionCase):
 
     def test_within_one_http_request_the_same_test_keeps_its_id_and_another_does_not(self):
         endpoint, other = self.create_endpoint(), self.create_endpoint(name="More books")
-        with patch.object(connection_endpoint_probing, "request", SimpleNamespace()):
+        with patch.object(sidecar_module, "request", SimpleNamespace()):
             for endpoints in (endpoint, endpoint, other, endpoint + other):
                 self.press_test(endpoints)
             endpoint.write({"database_name": "ledger"})
