@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use crate::failure::server_text;
+use crate::expectation::{JsonPath, StatusSet};
+use crate::failure::{Failure, Reason, server_text};
 use crate::kind::{Family, Kind};
+use crate::thresholds::{RawThresholds, Thresholds};
 
 /// An endpoint as Odoo stores it: what a person typed, and sealed secrets.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,39 +34,92 @@ pub struct RawEndpoint {
     pub username: Option<String>,
     #[serde(default)]
     pub database_name: Option<String>,
+    /// The address of a database's other half: Supabase's API, Odoo's web server.
+    #[serde(default)]
+    pub web_url: Option<String>,
+    /// PEM: the only authorities that may have issued the server's certificate.
+    #[serde(default)]
+    pub tls_authority: Option<String>,
+    /// PEM: who we are, for servers that ask for a certificate.
+    #[serde(default)]
+    pub client_certificate: Option<String>,
+    /// It is meant to be a replica, which takes no writes.
+    #[serde(default)]
+    pub is_replica: bool,
+    /// How an API wants its key.
+    #[serde(default)]
+    pub sign_in: Option<SignIn>,
+    #[serde(default)]
+    pub key_header: Option<String>,
+    /// `200`, `200-299`, `200,204`.
+    #[serde(default)]
+    pub expected_status: Option<String>,
+    #[serde(default)]
+    pub expected_path: Option<String>,
+    #[serde(default)]
+    pub expected_text: Option<String>,
+    #[serde(flatten)]
+    pub thresholds: RawThresholds,
     /// A sealed token.
     #[serde(default)]
     pub password: Option<String>,
     /// A sealed token.
     #[serde(default)]
     pub api_key: Option<String>,
+    /// A sealed token: the private key of `client_certificate`, in PEM.
+    #[serde(default)]
+    pub client_key: Option<String>,
 }
 
 /// An endpoint that can be dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub name: String,
-    pub kind: Kind,
     pub service: Service,
+    pub thresholds: Thresholds,
 }
 
-/// Where an endpoint is, and how it is spoken to.
+/// Where an endpoint is, and how it is spoken to: one variant for each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Service {
-    Postgres(PostgresTarget),
-    Http(HttpTarget),
+    Supabase {
+        database: DatabaseTarget,
+        /// Given, or known from the project's name in the host or the user.
+        web: Option<HttpTarget>,
+    },
+    Postgresql(DatabaseTarget),
+    Odoo {
+        database: DatabaseTarget,
+        web: Option<HttpTarget>,
+    },
+    Mysql(DatabaseTarget),
+    Superset(HttpTarget),
+    Mcp(HttpTarget),
+    Api(ApiTarget),
+}
+
+/// What an endpoint's own address is: a database's, or a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address<'a> {
+    Database(&'a DatabaseTarget),
+    Http(&'a HttpTarget),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostgresTarget {
+pub struct DatabaseTarget {
     pub host: Host,
     pub port: Port,
     pub tls: TlsMode,
+    /// PEM; `None` is what the machine knows.
+    pub authority: Option<String>,
+    /// PEM.
+    pub client_certificate: Option<String>,
     /// Empty is allowed by nothing that we speak to: libpq would take the
     /// operating system's user, which a service must not.
     pub user: String,
-    /// `None` is the database of the user's name, as in libpq.
+    /// `None` is the database of the user's name, as in libpq; for MySQL, no database.
     pub database: Option<String>,
+    pub is_replica: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +127,33 @@ pub struct HttpTarget {
     pub scheme: Scheme,
     pub host: Host,
     pub port: Port,
+    /// PEM; `None` is what the machine knows.
+    pub authority: Option<String>,
     /// Begins with `/`; has the query, if there is one.
     pub path: String,
     pub user: Option<String>,
+}
+
+/// A web address, how to sign in there, and what it should answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTarget {
+    pub http: HttpTarget,
+    /// `None`: a bearer key if one is stored, else the user and the password if they are.
+    pub sign_in: Option<SignIn>,
+    /// Lower case; what [`SignIn::Header`] sends the key in.
+    pub key_header: String,
+    pub status: StatusSet,
+    pub path: Option<JsonPath>,
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignIn {
+    None,
+    Bearer,
+    Basic,
+    Header,
 }
 
 /// A host name or an address, in one normal form: lower case, punycode, and
@@ -105,77 +184,248 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// Why an endpoint cannot be dialled, in words for who typed it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("The server is missing.")]
-    MissingHost,
-    #[error("“{0}” is not a host name or an IP address.")]
-    Host(String),
-    #[error("The server is written as a URL; this kind wants a host name alone, such as db.example.com.")]
-    UrlForHost,
-    #[error("The server is written with a port; {0} belongs in the port's own field.")]
-    PortInHost(u16),
-    #[error("“{0}” is not an address such as https://api.example.com/v1.")]
-    Url(String),
-    #[error("The scheme “{0}” is not allowed; http and https are.")]
-    Scheme(String),
-    #[error("The address has a user name or a password in it; they belong into their own fields.")]
-    Credentials,
-    #[error("{0} is not a port; ports are 1 to 65535.")]
-    Port(i64),
-    #[error("The user name is missing.")]
-    MissingUser,
-    #[error("The {0} has a control character in it, such as a line break.")]
-    Control(&'static str),
+/// The header that a key is sent in where none is named.
+const KEY_HEADER: &str = "x-api-key";
+
+/// Headers that a request has for other ends: a key in one of them would change what is asked for.
+const OTHER_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+impl RawEndpoint {
+    /// An endpoint of which nothing is known yet but its kind.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            id: 0,
+            record: Uuid::nil(),
+            revision: 0,
+            name: String::new(),
+            kind,
+            base_url: None,
+            port: None,
+            tls_mode: None,
+            username: None,
+            database_name: None,
+            web_url: None,
+            tls_authority: None,
+            client_certificate: None,
+            is_replica: false,
+            sign_in: None,
+            key_header: None,
+            expected_status: None,
+            expected_path: None,
+            expected_text: None,
+            thresholds: RawThresholds::default(),
+            password: None,
+            api_key: None,
+            client_key: None,
+        }
+    }
 }
 
 impl Endpoint {
-    /// Reads what a person typed; the first thing that is wrong is the error.
-    pub fn parse(raw: &RawEndpoint) -> Result<Self, Invalid> {
-        let service = match raw.kind.family() {
-            Family::Postgresql { port, tls_mode } => Service::Postgres(PostgresTarget {
-                host: Host::parse(given(&raw.base_url).ok_or(Invalid::MissingHost)?)?,
-                port: Port::of_field(raw.port)?.unwrap_or(Port::known(*port)),
-                tls: raw.tls_mode.unwrap_or(*tls_mode),
-                user: without_control("user name", given(&raw.username).ok_or(Invalid::MissingUser)?)?,
-                database: given(&raw.database_name)
-                    .map(|name| without_control("database name", name))
-                    .transpose()?,
-            }),
-            Family::Http { port, scheme, .. } => Service::Http(HttpTarget::parse(raw, *port, *scheme)?),
+    /// Reads what a person typed; the first thing that is wrong is the error,
+    /// of the kind `invalid_endpoint`, in words for who typed it.
+    pub fn parse(raw: &RawEndpoint) -> Result<Self, Failure> {
+        let family = raw.kind.family();
+        let database = || DatabaseTarget::parse(raw, family);
+        let http = || HttpTarget::parse(raw, family);
+        let service = match raw.kind {
+            Kind::Supabase => {
+                let database = database()?;
+                let web = match HttpTarget::of_web(raw)? {
+                    Some(web) => Some(web),
+                    None => supabase_web(&database),
+                };
+                Service::Supabase { database, web }
+            }
+            Kind::Postgresql => Service::Postgresql(database()?),
+            Kind::Odoo => Service::Odoo {
+                database: database()?,
+                web: HttpTarget::of_web(raw)?,
+            },
+            Kind::Mysql => Service::Mysql(database()?),
+            Kind::Superset => Service::Superset(http()?),
+            Kind::Mcp => Service::Mcp(http()?),
+            Kind::Api => Service::Api(ApiTarget::parse(raw, http()?)?),
         };
         Ok(Self {
             name: raw.name.clone(),
-            kind: raw.kind,
             service,
+            thresholds: raw.thresholds.over(raw.kind.thresholds()),
         })
     }
 
     /// `db.example.com:5432`, `[::1]:5432`: for messages.
     pub fn authority(&self) -> String {
-        let (host, port) = self.service.host_and_port();
+        let (host, port) = self.service.address().host_and_port();
         format!("{host}:{port}")
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self.service {
+            Service::Supabase { .. } => Kind::Supabase,
+            Service::Postgresql(_) => Kind::Postgresql,
+            Service::Odoo { .. } => Kind::Odoo,
+            Service::Mysql(_) => Kind::Mysql,
+            Service::Superset(_) => Kind::Superset,
+            Service::Mcp(_) => Kind::Mcp,
+            Service::Api(_) => Kind::Api,
+        }
     }
 }
 
 impl Service {
-    pub fn host_and_port(&self) -> (&Host, Port) {
+    pub fn address(&self) -> Address<'_> {
         match self {
-            Service::Postgres(target) => (&target.host, target.port),
-            Service::Http(target) => (&target.host, target.port),
+            Service::Supabase { database, .. } | Service::Odoo { database, .. } => {
+                Address::Database(database)
+            }
+            Service::Postgresql(database) | Service::Mysql(database) => Address::Database(database),
+            Service::Superset(http) | Service::Mcp(http) | Service::Api(ApiTarget { http, .. }) => {
+                Address::Http(http)
+            }
         }
     }
+
+    /// The address of the other half.
+    pub fn web(&self) -> Option<&HttpTarget> {
+        match self {
+            Service::Supabase { web, .. } | Service::Odoo { web, .. } => web.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Address<'a> {
+    pub fn host_and_port(self) -> (&'a Host, Port) {
+        match self {
+            Address::Database(target) => (&target.host, target.port),
+            Address::Http(target) => (&target.host, target.port),
+        }
+    }
+}
+
+impl DatabaseTarget {
+    fn parse(raw: &RawEndpoint, family: &Family) -> Result<Self, Failure> {
+        let (Family::Postgresql { port, tls_mode } | Family::Mysql { port, tls_mode }) = family else {
+            unreachable!("a test parses an endpoint of every kind")
+        };
+        Ok(Self {
+            host: Host::parse(given(&raw.base_url).ok_or(Reason::HostMissing {})?)?,
+            port: Port::of_field(raw.port)?.unwrap_or(Port::known(*port)),
+            tls: raw.tls_mode.unwrap_or(*tls_mode),
+            authority: given(&raw.tls_authority).map(str::to_owned),
+            client_certificate: given(&raw.client_certificate).map(str::to_owned),
+            user: without_control(
+                Reason::ControlInUser {},
+                given(&raw.username).ok_or(Reason::UserMissing {})?,
+            )?,
+            database: given(&raw.database_name)
+                .map(|name| without_control(Reason::ControlInDatabase {}, name))
+                .transpose()?,
+            is_replica: raw.is_replica,
+        })
+    }
+}
+
+impl ApiTarget {
+    fn parse(raw: &RawEndpoint, http: HttpTarget) -> Result<Self, Failure> {
+        let key_header = given(&raw.key_header).unwrap_or(KEY_HEADER).to_ascii_lowercase();
+        // RFC 9110, section 5.6.2.
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if !key_header.bytes().all(is_token)
+            || key_header.len() > 100
+            || OTHER_HEADERS.contains(&key_header.as_str())
+        {
+            return Err(Reason::HeaderInvalid {
+                header: server_text(&key_header),
+            }
+            .into());
+        }
+        Ok(Self {
+            http,
+            sign_in: raw.sign_in,
+            key_header,
+            status: given(&raw.expected_status).map_or(Ok(StatusSet::default()), StatusSet::parse)?,
+            path: given(&raw.expected_path).map(JsonPath::parse).transpose()?,
+            text: given(&raw.expected_text).map(str::to_owned),
+        })
+    }
+}
+
+/// A hosted project's API, by the project's name in `db.<ref>.supabase.co` or,
+/// at a pooler, in the user `postgres.<ref>`:
+/// <https://supabase.com/docs/guides/database/connecting-to-postgres>
+fn supabase_web(database: &DatabaseTarget) -> Option<HttpTarget> {
+    let host = database.host.to_string();
+    let project = match host
+        .strip_prefix("db.")
+        .and_then(|rest| rest.strip_suffix(".supabase.co"))
+    {
+        Some(project) => project,
+        None if host.ends_with(".pooler.supabase.com") => database.user.rsplit_once('.')?.1,
+        None => return None,
+    };
+    if project.is_empty() || !project.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    Some(HttpTarget {
+        scheme: Scheme::Https,
+        host: Host::parse(&format!("{project}.supabase.co")).ok()?,
+        port: Scheme::Https.port(),
+        authority: None,
+        path: "/".into(),
+        user: None,
+    })
 }
 
 impl HttpTarget {
     /// A port in the address wins over the port's own field, which wins over
     /// the scheme's, which wins over the kind's.
-    fn parse(raw: &RawEndpoint, kind_port: u16, kind_scheme: Scheme) -> Result<Self, Invalid> {
-        let text = given(&raw.base_url).ok_or(Invalid::MissingHost)?;
-        let field_port = Port::of_field(raw.port)?;
+    fn parse(raw: &RawEndpoint, family: &Family) -> Result<Self, Failure> {
+        let Family::Http { port, scheme } = family else {
+            unreachable!("a test parses an endpoint of every kind")
+        };
+        let text = given(&raw.base_url).ok_or(Reason::HostMissing {})?;
+        let user = given(&raw.username)
+            .map(|user| without_control(Reason::ControlInUser {}, user))
+            .transpose()?;
+        let target = Self::read(text, Port::of_field(raw.port)?, *port, *scheme)?;
+        Ok(Self {
+            authority: given(&raw.tls_authority).map(str::to_owned),
+            user,
+            ..target
+        })
+    }
+
+    /// The address of a database's other half. The own authority is the database's alone.
+    fn of_web(raw: &RawEndpoint) -> Result<Option<Self>, Failure> {
+        given(&raw.web_url)
+            .map(|text| Self::read(text, None, Scheme::Https.port().get(), Scheme::Https))
+            .transpose()
+    }
+
+    fn read(
+        text: &str,
+        field_port: Option<Port>,
+        kind_port: u16,
+        kind_scheme: Scheme,
+    ) -> Result<Self, Failure> {
         let (url, default_port) = if text.contains("://") {
-            let url = Url::parse(text).map_err(|_| Invalid::Url(server_text(text)))?;
+            let url = Url::parse(text).map_err(|_| Reason::UrlInvalid {
+                text: server_text(text),
+            })?;
             let default_port = url.port_or_known_default();
             (url, default_port)
         } else {
@@ -184,19 +434,26 @@ impl HttpTarget {
                 Err(_) => format!("{}://{text}", kind_scheme.as_str()),
             };
             (
-                Url::parse(&text).map_err(|_| Invalid::Url(server_text(&text)))?,
+                Url::parse(&text).map_err(|_| Reason::UrlInvalid {
+                    text: server_text(&text),
+                })?,
                 Some(kind_port),
             )
         };
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            other => return Err(Invalid::Scheme(server_text(other))),
+            other => {
+                return Err(Reason::SchemeForbidden {
+                    scheme: server_text(other),
+                }
+                .into());
+            }
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Invalid::Credentials);
+            return Err(Reason::CredentialsInAddress {}.into());
         }
-        let host = url.host().ok_or(Invalid::MissingHost)?.to_owned();
+        let host = url.host().ok_or(Reason::HostMissing {})?.to_owned();
         let port = match url.port() {
             Some(port) => Port::of_field(Some(i64::from(port)))?,
             None => field_port,
@@ -205,10 +462,9 @@ impl HttpTarget {
             scheme,
             host: Host(host),
             port: port.unwrap_or(Port::known(default_port.unwrap_or(kind_port))),
+            authority: None,
             path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
-            user: given(&raw.username)
-                .map(|user| without_control("user name", user))
-                .transpose()?,
+            user: None,
         })
     }
 
@@ -227,12 +483,12 @@ impl HttpTarget {
 impl Host {
     /// Reads a host name, an IPv4 address in any spelling, or an IPv6 address
     /// with or without brackets.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
+    pub fn parse(text: &str) -> Result<Self, Failure> {
         if text.contains("://") {
-            return Err(Invalid::UrlForHost);
+            return Err(Reason::HostIsUrl {}.into());
         }
         if text.contains('@') {
-            return Err(Invalid::Credentials);
+            return Err(Reason::CredentialsInAddress {}.into());
         }
         let bare = text
             .strip_prefix('[')
@@ -242,21 +498,24 @@ impl Host {
             return Ok(Self(url::Host::Ipv6(address)));
         }
         if let Some(port) = port_after_host(text) {
-            return Err(Invalid::PortInHost(port));
+            return Err(Reason::PortInHost {
+                port: port.to_string(),
+            }
+            .into());
         }
         match url::Host::parse(text) {
             // A DNS name may end in one dot; a trailing-dot name and the plain one are the same host.
             Ok(url::Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(&name) {
-                "" => Err(Invalid::Host(server_text(text))),
+                "" => Err(not_a_host(text)),
                 name if name.len() > 253
                     || name.split('.').any(|label| label.is_empty() || label.len() > 63) =>
                 {
-                    Err(Invalid::Host(server_text(text)))
+                    Err(not_a_host(text))
                 }
                 name => Ok(Self(url::Host::Domain(name.to_owned()))),
             },
             Ok(host) => Ok(Self(host)),
-            Err(_) => Err(Invalid::Host(server_text(text))),
+            Err(_) => Err(not_a_host(text)),
         }
     }
 
@@ -268,6 +527,13 @@ impl Host {
             url::Host::Ipv6(address) => address.to_string(),
         }
     }
+}
+
+fn not_a_host(text: &str) -> Failure {
+    Reason::HostInvalid {
+        text: server_text(text),
+    }
+    .into()
 }
 
 /// The port of `db.example.com:5432` or `[::1]:5432`, which many a manual writes as one.
@@ -286,14 +552,19 @@ impl fmt::Display for Host {
 
 impl Port {
     /// Odoo writes a missing number as 0 or null: both are `None`.
-    fn of_field(number: Option<i64>) -> Result<Option<Self>, Invalid> {
+    fn of_field(number: Option<i64>) -> Result<Option<Self>, Failure> {
         match number {
             None | Some(0) => Ok(None),
             Some(number) => u16::try_from(number)
                 .ok()
                 .and_then(NonZeroU16::new)
                 .map(|port| Some(Self(port)))
-                .ok_or(Invalid::Port(number)),
+                .ok_or(
+                    Reason::PortInvalid {
+                        port: number.to_string(),
+                    }
+                    .into(),
+                ),
         }
     }
 
@@ -350,10 +621,10 @@ fn given(field: &Option<String>) -> Option<&str> {
 /// A NUL would begin another parameter of PostgreSQL's, a line break another
 /// line of a `.env` file or of a protocol that reads lines, and is in no name
 /// that somebody means.
-fn without_control(field: &'static str, text: &str) -> Result<String, Invalid> {
+fn without_control(otherwise: Reason, text: &str) -> Result<String, Failure> {
     let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     if text.contains(breaks) {
-        return Err(Invalid::Control(field));
+        return Err(otherwise.into());
     }
     Ok(text.to_owned())
 }
@@ -366,28 +637,23 @@ mod tests {
 
     fn raw(kind: Kind, base_url: &str, port: i64) -> RawEndpoint {
         RawEndpoint {
-            id: 1,
-            record: Uuid::nil(),
-            revision: 1,
-            name: "Test".into(),
-            kind,
             base_url: Some(base_url.into()),
             port: Some(port),
-            tls_mode: None,
             username: Some("u".into()),
-            database_name: None,
-            password: None,
-            api_key: None,
+            ..RawEndpoint::new(kind)
         }
+    }
+
+    fn refusal(raw: &RawEndpoint) -> Reason {
+        Endpoint::parse(raw).expect_err("not valid").reason().clone()
     }
 
     fn check(kind: Kind, base_url: &str, port: i64, expected: Expect) {
         let said = match Endpoint::parse(&raw(kind, base_url, port)) {
-            Ok(Endpoint {
-                service: Service::Http(target),
-                ..
-            }) => target.url(),
-            Ok(endpoint) => endpoint.authority(),
+            Ok(endpoint) => match endpoint.service.address() {
+                Address::Http(target) => target.url(),
+                Address::Database(_) => endpoint.authority(),
+            },
             Err(invalid) => invalid.to_string(),
         };
         expected.assert_eq(&said);
@@ -543,15 +809,59 @@ mod tests {
     fn a_database_needs_a_user() {
         let mut endpoint = raw(Kind::Postgresql, "db", 0);
         endpoint.username = Some("  ".into());
-        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::MissingUser));
+        assert_eq!(refusal(&endpoint), Reason::UserMissing {});
         for username in ["a\0b", "a\r\nFLUSHALL\r\nb", "a\u{2028}b"] {
             endpoint.username = Some(username.into());
-            assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("user name")));
+            assert_eq!(refusal(&endpoint), Reason::ControlInUser {});
         }
         endpoint.username = Some("u".into());
         endpoint.database_name = Some("a\nb".into());
-        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("database name")));
+        assert_eq!(refusal(&endpoint), Reason::ControlInDatabase {});
         endpoint.username = Some("a\0b".into());
-        assert_eq!(Endpoint::parse(&endpoint), Err(Invalid::Control("user name")));
+        assert_eq!(refusal(&endpoint), Reason::ControlInUser {});
+    }
+
+    #[test]
+    fn an_endpoint_of_every_kind_is_of_that_kind() {
+        for kind in Kind::ALL {
+            let endpoint = Endpoint::parse(&raw(kind, "host.example", 0)).expect("valid");
+            assert_eq!(endpoint.kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_hosted_supabase_has_its_api_where_its_project_says() {
+        let web = |host: &str, user: &str| {
+            let raw = RawEndpoint {
+                username: Some(user.into()),
+                ..raw(Kind::Supabase, host, 0)
+            };
+            let endpoint = Endpoint::parse(&raw).expect("valid");
+            endpoint.service.web().map(HttpTarget::url)
+        };
+        let project = Some("https://abcdefghij.supabase.co".to_owned());
+        assert_eq!(web("db.abcdefghij.supabase.co", "postgres"), project);
+        assert_eq!(
+            web("aws-0-eu-west-1.pooler.supabase.com", "postgres.abcdefghij"),
+            project
+        );
+        assert_eq!(web("aws-0-eu-west-1.pooler.supabase.com", "postgres"), None);
+        assert_eq!(web("db.evil.example", "postgres.abcdefghij"), None);
+        assert_eq!(web("db.a.b.supabase.co", "postgres"), None);
+    }
+
+    #[test]
+    fn a_key_goes_into_a_header_that_has_no_other_meaning() {
+        let header = |name: &str| {
+            let raw = RawEndpoint {
+                key_header: Some(name.into()),
+                ..raw(Kind::Api, "https://api.example", 0)
+            };
+            Endpoint::parse(&raw).is_ok()
+        };
+        assert!(header("X-Api-Key") && header("apikey"));
+        for name in ["Host", "a b", "x:y", "a\r\nb", "Transfer-Encoding"] {
+            assert!(!header(name), "{name}");
+        }
     }
 }

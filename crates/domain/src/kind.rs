@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Scheme, TlsMode};
+use crate::thresholds::Thresholds;
 
 /// The system that an endpoint is, as `connection_type` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ pub enum Kind {
     Superset,
     Mcp,
     Api,
+    Mysql,
 }
 
 /// The protocol that a kind is spoken to in, with what an address may leave out.
@@ -26,12 +28,14 @@ pub enum Family {
         port: u16,
         tls_mode: TlsMode,
     },
+    Mysql {
+        port: u16,
+        tls_mode: TlsMode,
+    },
     Http {
         /// Counts only where the address names no scheme.
         port: u16,
         scheme: Scheme,
-        /// The path that a probe asks for; `None` is the address's own.
-        health: Option<String>,
     },
 }
 
@@ -41,6 +45,7 @@ struct Row {
     label: String,
     #[serde(flatten)]
     family: Family,
+    thresholds: Thresholds,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,13 +59,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Supabase,
         Kind::Postgresql,
         Kind::Odoo,
         Kind::Superset,
         Kind::Mcp,
         Kind::Api,
+        Kind::Mysql,
     ];
 
     /// The value of `connection_type`.
@@ -72,6 +78,7 @@ impl Kind {
             Kind::Superset => "superset",
             Kind::Mcp => "mcp",
             Kind::Api => "api",
+            Kind::Mysql => "mysql",
         }
     }
 
@@ -82,6 +89,11 @@ impl Kind {
 
     pub fn family(self) -> &'static Family {
         &self.row().family
+    }
+
+    /// What a new record of this kind is held against.
+    pub fn thresholds(self) -> Thresholds {
+        self.row().thresholds
     }
 
     fn row(self) -> &'static Row {

@@ -3,15 +3,20 @@
 mod destination;
 mod endpoint;
 mod env_name;
+mod expectation;
 mod failure;
 mod kind;
 mod outcome;
+mod thresholds;
 
 pub use destination::Destination;
 pub use endpoint::{
-    Endpoint, Host, HttpTarget, Invalid, Port, PostgresTarget, RawEndpoint, Scheme, Service, TlsMode,
+    Address, ApiTarget, DatabaseTarget, Endpoint, Host, HttpTarget, Port, RawEndpoint, Scheme, Service,
+    SignIn, TlsMode,
 };
 pub use env_name::{env_prefixes, slug};
-pub use failure::{Failure, FailureKind, server_text, server_text_without};
+pub use expectation::{JsonPath, StatusSet, Step};
+pub use failure::{Explanation, Failure, FailureKind, Part, Reason, SAID, server_text, server_text_without};
 pub use kind::{Family, Kind};
-pub use outcome::{Evidence, Outcome, Phase, Phases, Status};
+pub use outcome::{Evidence, Facts, Outcome, Phase, Phases, Status, Verdict};
+pub use thresholds::{RawThresholds, Thresholds};

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use expect_test::expect_file;
 use insightpulse_domain::{
-    Evidence, Failure, FailureKind, Family, Kind, Outcome, Phase, Phases, Status, TlsMode,
+    Evidence, Facts, Failure, FailureKind, Family, Kind, Outcome, Part, Phase, Phases, Reason, SAID, SignIn,
+    Status, TlsMode,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -20,15 +22,73 @@ fn the_kinds_are_the_addons_connection_types() {
 }
 
 #[test]
-fn the_addon_knows_which_kinds_are_postgresql() {
-    let expected: Vec<_> = Kind::ALL
+fn the_addon_knows_which_kinds_are_databases() {
+    let expected = |is_one: fn(&Family) -> bool| -> Vec<String> {
+        let kinds = Kind::ALL.iter().filter(|kind| is_one(kind.family()));
+        kinds.map(|kind| kind.as_str().to_owned()).collect()
+    };
+    let addons = |name| strings(python_constant(&model(), name, '(', ')'));
+    assert_eq!(
+        addons("POSTGRESQL_KINDS"),
+        expected(|family| matches!(family, Family::Postgresql { .. }))
+    );
+    assert_eq!(
+        addons("DATABASE_KINDS"),
+        expected(|family| !matches!(family, Family::Http { .. }))
+    );
+}
+
+/// `UPDATE_EXPECT=1` writes the addon's file.
+#[test]
+fn the_addon_has_every_sentence_to_translate() {
+    let entry = |name: &str, text: &str| {
+        // A percent sign is a place's beginning in Python.
+        let text = text.replace('%', "%%").replace('{', "%(").replace('}', ")s");
+        assert!(!text.contains(['"', '\\', '\n']), "{text}");
+        let line = format!("    \"{name}\": _lt(\"{text}\"),\n");
+        // As the formatter of the addon breaks it.
+        match line.trim_end().chars().count() <= 120 {
+            true => line,
+            false => format!("    \"{name}\": _lt(\n        \"{text}\"\n    ),\n"),
+        }
+    };
+    let reasons: String = Reason::ALL
         .iter()
-        .filter(|kind| matches!(kind.family(), Family::Postgresql { .. }))
-        .map(|kind| kind.as_str().to_owned())
+        .map(|(name, _, text)| entry(name, text))
+        .collect();
+    let advice: String = FailureKind::ALL
+        .iter()
+        .map(|kind| entry(kind.as_str(), kind.advice()))
+        .collect();
+    let parts: String = Part::ALL
+        .iter()
+        .map(|part| entry(&part.label().to_lowercase(), part.label()))
+        .collect();
+    let said = entry("", SAID.trim());
+    let said = said.trim_start_matches("    \"\": ").trim_end_matches(",\n");
+    let file = format!(
+        "\"\"\"What happened, and what to do: written by a test of `crates/domain`, whose texts these are.\"\"\"\n\n\
+         from odoo.tools.translate import LazyTranslate\n\n\
+         _lt = LazyTranslate(__name__)\n\n\
+         REASONS = {{\n{reasons}}}\n\
+         ADVICE = {{\n{advice}}}\n\
+         PARTS = {{\n{parts}}}\n\
+         SAID = {said}\n"
+    );
+    expect_file!["../../../odoo_addon/insightpulse_connection_manager/tools/failure_texts.py"]
+        .assert_eq(&file);
+}
+
+#[test]
+fn the_ways_to_sign_in_are_the_addons() {
+    let options = addon_file("models/connection_endpoint_options.py");
+    let ways: Vec<SignIn> = selection_in(&options, "sign_in")
+        .iter()
+        .map(|(value, _)| read(value))
         .collect();
     assert_eq!(
-        strings(python_constant(&model(), "POSTGRESQL_KINDS", '(', ')')),
-        expected
+        ways,
+        [SignIn::None, SignIn::Bearer, SignIn::Basic, SignIn::Header]
     );
 }
 
@@ -37,7 +97,7 @@ fn the_addon_fills_in_the_kinds_own_ports() {
     let ports: BTreeMap<String, String> = dict("DEFAULT_PORTS");
     for kind in Kind::ALL {
         let (port, has_to_be_there) = match kind.family() {
-            Family::Postgresql { port, .. } => (port, true),
+            Family::Postgresql { port, .. } | Family::Mysql { port, .. } => (port, true),
             // An address may say by its scheme which port it means.
             Family::Http { port, .. } => (port, false),
         };
@@ -54,7 +114,7 @@ fn the_addon_fills_in_the_kinds_own_ports() {
 fn the_addon_fills_in_the_kinds_own_tls_modes() {
     let modes: BTreeMap<String, String> = dict("DEFAULT_TLS_MODES");
     for kind in Kind::ALL {
-        if let Family::Postgresql { tls_mode, .. } = kind.family() {
+        if let Family::Postgresql { tls_mode, .. } | Family::Mysql { tls_mode, .. } = kind.family() {
             let addons = modes
                 .get(kind.as_str())
                 .map_or("prefer", |mode| mode.trim_matches('"'));
@@ -99,7 +159,7 @@ fn the_addon_takes_every_kind_of_failure() {
         probe_outcome().contains(pattern),
         "the addon has another pattern now: change this test with it"
     );
-    for kind in FailureKind::ALL {
+    for &kind in FailureKind::ALL {
         let name = kind.as_str();
         let mut bytes = name.bytes();
         assert!(
@@ -128,8 +188,9 @@ fn the_addon_reads_every_key_of_an_outcome() {
     let outcome = Outcome::new(
         (7, Uuid::nil(), 1),
         Uuid::nil(),
-        Err::<Evidence, _>(Failure::new(FailureKind::Auth, "No.")),
+        Err::<Evidence, _>(Failure::from(Reason::KeyRefused { place: "x:1".into() })),
         phases,
+        &Kind::Api.thresholds(),
         jiff::Timestamp::UNIX_EPOCH,
     );
     let written = toml::Table::try_from(&outcome).expect("a table");
@@ -146,10 +207,44 @@ fn the_addon_reads_every_key_of_an_outcome() {
             "the addon does not read {key}"
         );
     }
-    assert_eq!(written.len() + absent.len(), 14, "{written:?}");
+    assert_eq!(written.len() + absent.len(), 16, "{written:?}");
     for kind in ["failure_kind", "failure_message", "failure_advice"] {
         assert!(written.contains_key(kind), "{kind}");
     }
+}
+
+#[test]
+fn the_addon_reads_every_fact_and_every_part() {
+    let text = || Some("x".to_owned());
+    let facts = Facts {
+        reserved_connections: Some(1),
+        in_recovery: Some(true),
+        replica_lag_s: Some(1.5),
+        database_bytes: Some(1),
+        certificate_expires_at: Some(jiff::Timestamp::UNIX_EPOCH),
+        tls_version: text(),
+        server_name: text(),
+        protocol: text(),
+        http_status: Some(200),
+        body_bytes: Some(1),
+        tools: Some(1),
+        databases: Some(1),
+        odoo_version: text(),
+        parts: Part::ALL.to_vec(),
+    };
+    let reader = probe_outcome();
+    let written = toml::Table::try_from(&facts).expect("a table");
+    for key in written.keys() {
+        assert!(
+            reader.contains(&format!("\"{key}\"")),
+            "the addon does not read {key}"
+        );
+    }
+    let parts: Vec<Part> = strings(python_constant(&reader, "PARTS", '(', ')'))
+        .iter()
+        .map(|part| read(part))
+        .collect();
+    assert_eq!(parts, Part::ALL);
 }
 
 /// Reads a name as the wire has it.
@@ -161,7 +256,10 @@ fn read<T: DeserializeOwned>(name: &str) -> T {
 
 /// The values and labels of one of the model's selection fields.
 fn selection(field: &str) -> Vec<(String, String)> {
-    let source = model();
+    selection_in(&model(), field)
+}
+
+fn selection_in(source: &str, field: &str) -> Vec<(String, String)> {
     let begin = format!("\n    {field} = fields.Selection(");
     let (_, rest) = source
         .split_once(&begin)

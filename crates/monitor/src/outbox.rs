@@ -190,7 +190,7 @@ async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery) -> Result<(), 
 mod tests {
     use std::collections::VecDeque;
 
-    use insightpulse_domain::{Evidence, Phases};
+    use insightpulse_domain::{Evidence, Phases, Thresholds};
     use jiff::Timestamp;
 
     use super::*;
@@ -201,6 +201,7 @@ mod tests {
             Uuid::from_u128(probe),
             Ok(Evidence::default()),
             Phases::default(),
+            &Thresholds::default(),
             Timestamp::UNIX_EPOCH,
         )
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use insightpulse_domain::{Failure, FailureKind, Outcome, Phases};
+use insightpulse_domain::{Failure, FailureKind, Outcome, Phases, Reason, Thresholds};
 use insightpulse_probe::{Egress, Probed, Target, probe};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -204,22 +204,23 @@ impl Prober {
                 // A task of its own: a panic ends one probe, and is told.
                 let probing = runtime.spawn(async move {
                     match (job.open)() {
-                        Ok(target) => probe(&target, &net, Instant::now() + timeout).await,
+                        Ok(target) => {
+                            let probed = probe(&target, &net, Instant::now() + timeout).await;
+                            (probed, target.endpoint.thresholds)
+                        }
                         Err(failure) => not_begun(failure),
                     }
                 });
-                let probed = probing.await.unwrap_or_else(|panic| {
+                let (probed, thresholds) = probing.await.unwrap_or_else(|panic| {
                     error!(endpoint.id = job.id, error = %panic, "A probe panicked");
-                    not_begun(Failure::new(
-                        FailureKind::Internal,
-                        "The probe failed in the sidecar itself.",
-                    ))
+                    not_begun(Reason::Panicked {}.into())
                 });
                 let outcome = Arc::new(Outcome::new(
                     identity,
                     probe_id,
                     probed.found,
                     probed.phases,
+                    &thresholds,
                     Timestamp::now(),
                 ));
                 info!(
@@ -262,11 +263,12 @@ impl State {
     }
 }
 
-fn not_begun(failure: Failure) -> Probed {
-    Probed {
+fn not_begun(failure: Failure) -> (Probed, Thresholds) {
+    let probed = Probed {
         found: Err(failure),
         phases: Phases::default(),
-    }
+    };
+    (probed, Thresholds::default())
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -301,10 +303,7 @@ mod tests {
             open: Box::new(move || {
                 opened.fetch_add(1, Ordering::SeqCst);
                 std::thread::sleep(wait);
-                Err(Failure::new(
-                    FailureKind::InvalidEndpoint,
-                    "The server is missing.",
-                ))
+                Err(Reason::HostMissing {}.into())
             }),
         }
     }

@@ -6,12 +6,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Fails with [`Unwanted`] after a number of bytes, or at a first byte that
-/// the protocol does not know.
+/// Fails with [`Unwanted`] after a number of bytes.
 pub struct Bounded<S> {
     inner: S,
     left: usize,
-    first: Option<&'static [u8]>,
 }
 
 /// The server sent what the protocol does not allow for.
@@ -20,16 +18,7 @@ pub struct Unwanted;
 
 impl<S> Bounded<S> {
     pub fn new(inner: S, limit: usize) -> Self {
-        Self {
-            inner,
-            left: limit,
-            first: None,
-        }
-    }
-
-    /// The next byte that the server sends has to be one of these.
-    pub fn expect_first(&mut self, known: &'static [u8]) {
-        self.first = Some(known);
+        Self { inner, left: limit }
     }
 }
 
@@ -54,11 +43,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
         let polled = Pin::new(&mut self.inner).poll_read(cx, &mut part);
         let read = part.filled().len();
-        if let Some(&byte) = part.filled().first()
-            && self.first.take().is_some_and(|known| !known.contains(&byte))
-        {
-            return Poll::Ready(Err(io::Error::other(Unwanted)));
-        }
         buf.advance(read);
         self.left -= read;
         polled

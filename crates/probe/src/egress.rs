@@ -4,19 +4,21 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use insightpulse_domain::{Failure, FailureKind, Host, Phase, Port};
+use insightpulse_domain::{Failure, Host, Phase, Port, Reason};
 use tokio::net::TcpStream;
 
+use crate::memory::Memory;
 use crate::policy::{Denied, EgressPolicy};
 use crate::resolve::{Resolve, SystemResolver};
 use crate::stopwatch::Stopwatch;
 use crate::tls::Tls;
 
-/// The network, as far as probes may use it.
+/// The network, as far as probes may use it, and what they remember of it.
 pub struct Egress {
     policy: EgressPolicy,
     resolver: Box<dyn Resolve>,
     pub(crate) tls: Tls,
+    pub(crate) memory: Memory,
 }
 
 /// How long one address of several may take to accept, so that a dead first
@@ -34,6 +36,7 @@ impl Egress {
             policy,
             resolver: Box::new(resolver),
             tls: Tls::new()?,
+            memory: Memory::new()?,
         })
     }
 
@@ -53,6 +56,7 @@ impl Egress {
             .map_err(|rule| denied_failure(&host.to_string(), &rule))?;
         let addresses = self.resolve(host).await?;
         watch.enter(Phase::Connect);
+        let is_ipv6_only = !addresses.is_empty() && addresses.iter().all(IpAddr::is_ipv6);
         let mut denied = None;
         let mut refused = None;
         let mut left = addresses.len();
@@ -77,10 +81,14 @@ impl Egress {
                     stream.set_nodelay(true).ok();
                     return Ok(stream);
                 }
+                Err(error) if is_ipv6_only && has_no_ipv6(&error) => {
+                    let host = host.to_string();
+                    refused = Some(Reason::Ipv6Only { host }.into());
+                }
                 Err(error) => refused = Some(connect_failure(host, port, &error)),
             }
         }
-        Err(refused.or(denied).unwrap_or_else(|| no_address(host)))
+        Err(refused.or(denied).unwrap_or_else(|| name_unknown(host)))
     }
 
     async fn resolve(&self, host: &Host) -> Result<Vec<IpAddr>, Failure> {
@@ -90,36 +98,49 @@ impl Egress {
         }
         match self.resolver.resolve(&name).await {
             Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-            _ => Err(no_address(host)),
+            _ => Err(name_unknown(host)),
         }
     }
 }
 
 fn denied_failure(place: &str, rule: &Denied) -> Failure {
-    Failure::new(
-        FailureKind::EgressDenied,
-        format!("The sidecar's egress policy forbids {place} (rule: {rule})."),
-    )
+    Reason::EgressDenied {
+        place: place.to_owned(),
+        rule: rule.to_string(),
+    }
+    .into()
 }
 
-fn no_address(host: &Host) -> Failure {
-    Failure::new(FailureKind::Dns, format!("DNS knows no address for {host}."))
+fn name_unknown(host: &Host) -> Failure {
+    Reason::NameUnknown {
+        host: host.to_string(),
+    }
+    .into()
+}
+
+/// What a machine without IPv6 says to an IPv6 address: no network, no
+/// address of its own to come from, or no such family.
+fn has_no_ipv6(error: &io::Error) -> bool {
+    /// EAFNOSUPPORT, which has no kind: IPv6 is switched off in the kernel.
+    const FAMILY_NOT_SUPPORTED: i32 = 97;
+    matches!(
+        error.kind(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(FAMILY_NOT_SUPPORTED)
 }
 
 fn connect_failure(host: &Host, port: Port, error: &io::Error) -> Failure {
     use io::ErrorKind;
-    let (kind, said) = match error.kind() {
-        ErrorKind::ConnectionRefused => (FailureKind::Refused, "refused the connection"),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => (
-            FailureKind::Unreachable,
-            "cannot be reached: there is no route to it",
-        ),
-        ErrorKind::TimedOut => (FailureKind::Timeout, "did not accept a connection in time"),
-        ErrorKind::ConnectionReset => (FailureKind::Reset, "cut the connection at once"),
-        _ => {
-            let message = format!("Connecting to {host}:{port} failed: {error}.");
-            return Failure::new(FailureKind::Internal, message);
-        }
+    let place = format!("{host}:{port}");
+    let reason = match error.kind() {
+        ErrorKind::ConnectionRefused => Reason::ConnectionRefused { place },
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Reason::NoRoute { place },
+        ErrorKind::TimedOut => Reason::ConnectTimedOut { place },
+        ErrorKind::ConnectionReset => Reason::CutAtOnce { place },
+        _ => Reason::ConnectFailed {
+            place,
+            error: error.to_string(),
+        },
     };
-    Failure::new(kind, format!("{host}:{port} {said}."))
+    reason.into()
 }

@@ -11,7 +11,8 @@ pub struct Stopwatch(Mutex<State>);
 struct State {
     phases: Phases,
     current: Phase,
-    since: Instant,
+    /// `None` while it is stopped.
+    since: Option<Instant>,
 }
 
 impl Stopwatch {
@@ -19,32 +20,29 @@ impl Stopwatch {
         Self(Mutex::new(State {
             phases: Phases::default(),
             current: Phase::Resolve,
-            since: Instant::now(),
+            since: Some(Instant::now()),
         }))
     }
 
     /// Ends the current phase and begins another.
     pub fn enter(&self, next: Phase) {
         let mut state = self.lock();
-        let now = Instant::now();
-        let (ended, took) = (state.current, now - state.since);
-        if ended != next {
-            state.phases.add(ended, took);
-            state.current = next;
-            state.since = now;
+        if state.current == next && state.since.is_some() {
+            return;
         }
+        let now = Instant::now();
+        state.end(now);
+        state.current = next;
+        state.since = Some(now);
     }
 
     pub fn current(&self) -> Phase {
         self.lock().current
     }
 
-    /// Ends the current phase, and with it the measurement: time that passes
-    /// until [`Stopwatch::phases`] is not counted.
+    /// Ends the current phase; the time until another begins is not counted.
     pub fn stop(&self) {
-        let mut state = self.lock();
-        let (ended, took) = (state.current, state.since.elapsed());
-        state.phases.add(ended, took);
+        self.lock().end(Instant::now());
     }
 
     /// The phases that have ended.
@@ -54,5 +52,33 @@ impl Stopwatch {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn end(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.phases.add(self.current, now - since);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stopped_counts_nothing_until_a_phase_begins() {
+        let watch = Stopwatch::start();
+        watch.enter(Phase::Query);
+        watch.stop();
+        let phases = watch.phases();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        watch.stop();
+        assert_eq!(watch.phases(), phases);
+        watch.enter(Phase::Query);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        watch.stop();
+        assert!(watch.phases().query_ms > phases.query_ms);
     }
 }

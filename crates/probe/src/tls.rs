@@ -4,93 +4,266 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use insightpulse_domain::{Failure, FailureKind, TlsMode};
+use insightpulse_domain::{Failure, Host, Reason, TlsMode};
+use jiff::Timestamp;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use rustls_platform_verifier::Verifier;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::bounded::{Bounded, Unwanted};
+use crate::certificate::Certificate;
 
 /// The client configurations, built once: reading the system's roots costs milliseconds.
 pub struct Tls {
+    provider: Arc<CryptoProvider>,
     verify_full: Arc<ClientConfig>,
     verify_ca: Arc<ClientConfig>,
     no_verify: Arc<ClientConfig>,
+    /// Whom the machine knows.
+    known: Arc<dyn ServerCertVerifier>,
 }
+
+/// Whom one endpoint trusts, and who it is, beside what its TLS mode says.
+#[derive(Clone, Copy, Default)]
+pub struct Identity<'a> {
+    /// PEM: only these authorities, not those that the machine knows.
+    pub authority: Option<&'a str>,
+    /// PEM.
+    pub certificate: Option<&'a str>,
+    /// PEM.
+    pub key: Option<&'a SecretString>,
+}
+
+/// An encrypted connection, and what the server showed for it.
+pub struct Secured {
+    pub stream: TlsStream<Bounded<TcpStream>>,
+    pub certificate: Option<Certificate>,
+    /// `TLSv1.3`
+    pub version: String,
+}
+
+/// More authorities than a file of them has that somebody made on purpose.
+const AUTHORITIES_MAX: usize = 200;
 
 impl Tls {
     pub fn new() -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Verifier::new(Arc::clone(&provider)).map_err(unusable)?);
+        let known: Arc<dyn ServerCertVerifier> =
+            Arc::new(Verifier::new(Arc::clone(&provider)).map_err(unusable)?);
         let algorithms = provider.signature_verification_algorithms;
-        let config = |verifier: Arc<dyn ServerCertVerifier>| -> Result<Arc<ClientConfig>, Failure> {
-            Ok(Arc::new(
-                ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
-                    .with_safe_default_protocol_versions()
-                    .map_err(unusable)?
-                    .dangerous()
-                    .with_custom_certificate_verifier(verifier)
-                    .with_no_client_auth(),
-            ))
-        };
+        let config = |verifier| build(&provider, verifier, None);
         Ok(Self {
-            verify_full: config(Arc::<Verifier>::clone(&verifier))?,
-            verify_ca: config(Arc::new(AnyName(verifier)))?,
+            verify_full: config(Arc::clone(&known))?,
+            verify_ca: config(Arc::new(AnyName(Arc::clone(&known))))?,
             no_verify: config(Arc::new(NoVerify(algorithms)))?,
+            known,
+            provider,
         })
     }
 
-    /// What a mode verifies. libpq's `prefer` and `require` verify nothing:
+    /// What a mode verifies; `None` is no TLS. libpq's `prefer` and `require`
+    /// verify nothing, but `require` with an authority of its own is
+    /// `verify-ca`:
     /// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
-    pub fn config(&self, mode: TlsMode) -> Option<&Arc<ClientConfig>> {
-        match mode {
-            TlsMode::Disable => None,
-            TlsMode::Prefer | TlsMode::Require => Some(&self.no_verify),
-            TlsMode::VerifyCa => Some(&self.verify_ca),
-            TlsMode::VerifyFull => Some(&self.verify_full),
+    pub fn config(
+        &self,
+        mode: TlsMode,
+        identity: Identity<'_>,
+    ) -> Result<Option<Arc<ClientConfig>>, Failure> {
+        let mode = match mode {
+            TlsMode::Disable => return Ok(None),
+            TlsMode::Require if identity.authority.is_some() => TlsMode::VerifyCa,
+            mode => mode,
+        };
+        if identity.authority.is_none() && identity.certificate.is_none() {
+            let config = match mode {
+                TlsMode::VerifyFull => &self.verify_full,
+                TlsMode::VerifyCa => &self.verify_ca,
+                _ => &self.no_verify,
+            };
+            return Ok(Some(Arc::clone(config)));
         }
+        let verifier: Arc<dyn ServerCertVerifier> = match (mode, identity.authority) {
+            (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) => Arc::new(self.own_authority(pem)?),
+            (TlsMode::VerifyFull | TlsMode::VerifyCa, None) => Arc::clone(&self.known),
+            _ => Arc::new(NoVerify(self.provider.signature_verification_algorithms)),
+        };
+        let verifier = match mode {
+            TlsMode::VerifyCa => Arc::new(AnyName(verifier)),
+            _ => verifier,
+        };
+        let client = identity
+            .certificate
+            .map(|certificate| client_certificate(certificate, identity.key))
+            .transpose()?;
+        build(&self.provider, verifier, client).map(Some)
+    }
+
+    fn own_authority(&self, pem: &str) -> Result<OwnAuthority, Failure> {
+        let invalid = || Failure::from(Reason::AuthorityInvalid {});
+        let certificates = certificates(pem).ok_or_else(invalid)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|_| invalid())?;
+        }
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+                .build()
+                .map_err(|_| invalid())?;
+        Ok(OwnAuthority {
+            verifier,
+            certificates,
+        })
     }
 }
 
+fn build(
+    provider: &Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+    client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<Arc<ClientConfig>, Failure> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let config = match client {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|_| Failure::from(Reason::ClientCertificateInvalid {}))?,
+    };
+    Ok(Arc::new(config))
+}
+
+fn client_certificate(
+    pem: &str,
+    key: Option<&SecretString>,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
+    let key = key.ok_or(Reason::ClientKeyMissing {})?;
+    let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes());
+    match (certificates(pem), key) {
+        (Some(chain), Ok(key)) => Ok((chain, key)),
+        _ => Err(Reason::ClientCertificateInvalid {}.into()),
+    }
+}
+
+/// `None` where there is none, or something that is none.
+fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .take(AUTHORITIES_MAX)
+        .collect();
+    read.ok().filter(|certificates| !certificates.is_empty())
+}
+
 fn unusable(error: rustls::Error) -> Failure {
-    Failure::new(
-        FailureKind::Internal,
-        format!("TLS cannot be used on this machine: {error}."),
-    )
+    Reason::TlsUnusable {
+        error: error.to_string(),
+    }
+    .into()
+}
+
+/// Agrees on TLS with who is at the other end, by the name in `host`.
+pub async fn secure(
+    stream: Bounded<TcpStream>,
+    config: Arc<ClientConfig>,
+    host: &Host,
+    place: &str,
+) -> Result<Secured, Failure> {
+    let name =
+        ServerName::try_from(host.to_lookup()).map_err(|_| Reason::NoNameForTls { place: place.into() })?;
+    let stream = TlsConnector::from(config)
+        .connect(name, stream)
+        .await
+        .map_err(|error| {
+            let place = place.to_owned();
+            if find::<Unwanted>(&error).is_some() {
+                return another_protocol(&place, "TLS");
+            }
+            handshake_failure(&place, &error).unwrap_or_else(|| Reason::CutDuringTls { place }.into())
+        })?;
+    let (_, session) = stream.get_ref();
+    let certificate = session
+        .peer_certificates()
+        .and_then(|chain| Certificate::read(chain.first()?));
+    let version = session
+        .protocol_version()
+        .and_then(|version| version.as_str())
+        .unwrap_or("TLS")
+        .replace('_', ".");
+    Ok(Secured {
+        certificate,
+        version,
+        stream,
+    })
+}
+
+pub fn another_protocol(place: &str, protocol: &str) -> Failure {
+    Reason::AnotherProtocol {
+        place: place.to_owned(),
+        protocol: protocol.to_owned(),
+    }
+    .into()
 }
 
 /// What a failed handshake means, where TLS is to blame; `None` where the
 /// connection itself broke.
 pub fn handshake_failure(place: &str, error: &(dyn StdError + 'static)) -> Option<Failure> {
     use rustls::Error;
-    let error = find::<Error>(error)?;
-    let failure = match error {
-        Error::InvalidCertificate(certificate) => Failure::new(
-            FailureKind::Certificate,
-            format!("The certificate of {place} {}.", said(certificate)),
-        ),
-        Error::InvalidMessage(_) => Failure::new(
-            FailureKind::NotThisProtocol,
-            format!("{place} answers, but not in TLS."),
-        ),
-        other => Failure::new(FailureKind::Tls, format!("TLS with {place} failed: {other}.")),
+    let place = place.to_owned();
+    let reason = match find::<Error>(error)? {
+        Error::InvalidCertificate(certificate) => certificate_reason(place, certificate),
+        Error::InvalidMessage(_) => return Some(another_protocol(&place, "TLS")),
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            Reason::ClientCertificateWanted { place }
+        }
+        Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA,
+        ) => Reason::ClientCertificateRefused { place },
+        other => Reason::TlsFailed {
+            place,
+            error: other.to_string(),
+        },
     };
-    Some(failure)
+    Some(reason.into())
 }
 
-fn said(error: &CertificateError) -> &'static str {
+fn certificate_reason(place: String, error: &CertificateError) -> Reason {
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet",
-        CertificateError::Revoked => "was revoked",
-        CertificateError::UnknownIssuer => "was issued by an authority that this machine does not know",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "is for another host name"
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Reason::CertificateExpired { place }
         }
-        CertificateError::BadSignature => "has a wrong signature",
-        _ => "is not accepted",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Reason::CertificateNotYetValid { place }
+        }
+        CertificateError::Revoked => Reason::CertificateRevoked { place },
+        CertificateError::UnknownIssuer => Reason::CertificateUnknownAuthority { place },
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Reason::CertificateOtherName { place }
+        }
+        // A certificate that is its own authority, and that nobody has vouched for.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            Reason::CertificateUnknownAuthority { place }
+        }
+        _ => Reason::CertificateRefused { place },
     }
 }
 
@@ -110,9 +283,72 @@ pub fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> O
     None
 }
 
+/// Trusts what one endpoint was given, and nobody else.
+#[derive(Debug)]
+struct OwnAuthority {
+    verifier: Arc<WebPkiServerVerifier>,
+    /// A server may show one of these itself: self-signed, and trusted by its own bytes.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for OwnAuthority {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if !self
+            .certificates
+            .iter()
+            .any(|own| own.as_ref() == end_entity.as_ref())
+        {
+            return self.verifier.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            );
+        }
+        let is_expired = Certificate::read(end_entity).is_none_or(|certificate| {
+            certificate.expires_at < Timestamp::from_second(now.as_secs() as i64).unwrap_or(Timestamp::MAX)
+        });
+        if is_expired {
+            return Err(CertificateError::Expired.into());
+        }
+        rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
 /// Verifies the chain, not the name: libpq's `verify-ca`.
 #[derive(Debug)]
-struct AnyName(Arc<Verifier>);
+struct AnyName(Arc<dyn ServerCertVerifier>);
 
 impl ServerCertVerifier for AnyName {
     fn verify_server_cert(

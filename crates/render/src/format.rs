@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use insightpulse_domain::{Endpoint, HttpTarget, PostgresTarget, Service, TlsMode, env_prefixes, slug};
+use insightpulse_domain::{Address, DatabaseTarget, Endpoint, Kind, TlsMode, env_prefixes, slug};
 
 use crate::encode::{comment, compose_entry, dotenv, uri_part};
 use crate::secrets::{Secrets, Unwritable};
@@ -141,14 +141,42 @@ fn each(
 
 /// An address of HTTP never has credentials in it: they would end in logs and histories.
 fn uri(endpoint: &Endpoint, secrets: &Secrets) -> Result<String, Unwritable> {
-    match &endpoint.service {
-        Service::Postgres(target) => postgres_uri(target, secrets),
-        Service::Http(target) => Ok(target.url()),
+    match endpoint.service.address() {
+        Address::Database(target) if endpoint.kind() == Kind::Mysql => {
+            let mode = mysql_mode(target.tls).map(|mode| format!("ssl-mode={mode}"));
+            database_uri("mysql", target, mode, secrets)
+        }
+        Address::Database(target) => {
+            // `prefer` is what a client does when it is told nothing.
+            let mode = Some(target.tls).filter(|mode| *mode != TlsMode::Prefer);
+            let mode = mode.map(|mode| format!("sslmode={}", mode.as_str()));
+            database_uri("postgresql", target, mode, secrets)
+        }
+        Address::Http(target) => Ok(target.url()),
     }
 }
 
+/// As MySQL names its `ssl-mode`; `None` for what it does when it is told nothing.
+///
+/// <https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html>
+fn mysql_mode(mode: TlsMode) -> Option<&'static str> {
+    match mode {
+        TlsMode::Disable => Some("DISABLED"),
+        TlsMode::Prefer => None,
+        TlsMode::Require => Some("REQUIRED"),
+        TlsMode::VerifyCa => Some("VERIFY_CA"),
+        TlsMode::VerifyFull => Some("VERIFY_IDENTITY"),
+    }
+}
+
+/// RFC 3986, as libpq reads it too:
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>
-fn postgres_uri(target: &PostgresTarget, secrets: &Secrets) -> Result<String, Unwritable> {
+fn database_uri(
+    scheme: &str,
+    target: &DatabaseTarget,
+    parameter: Option<String>,
+    secrets: &Secrets,
+) -> Result<String, Unwritable> {
     let password = match secrets.password()? {
         // Its brackets are what tells it from a password.
         Some(placeholder) if secrets.are_placeholders() => format!(":{placeholder}"),
@@ -156,29 +184,27 @@ fn postgres_uri(target: &PostgresTarget, secrets: &Secrets) -> Result<String, Un
         None => String::new(),
     };
     let mut uri = format!(
-        "postgresql://{}{password}@{}:{}/{}",
+        "{scheme}://{}{password}@{}:{}/{}",
         uri_part(&target.user),
         target.host,
         target.port,
         uri_part(target.database.as_deref().unwrap_or_default()),
     );
-    // `prefer` is what a client does when it is told nothing.
-    if target.tls != TlsMode::Prefer {
-        uri.push_str("?sslmode=");
-        uri.push_str(target.tls.as_str());
+    if let Some(parameter) = parameter {
+        uri.push('?');
+        uri.push_str(&parameter);
     }
     Ok(uri)
 }
 
 fn env_lines(prefix: &str, endpoint: &Endpoint, secrets: &Secrets) -> Result<String, Unwritable> {
-    let user = match &endpoint.service {
-        Service::Postgres(target) => Some(target.user.as_str()),
-        Service::Http(HttpTarget { user, .. }) => user.as_deref(),
+    let (user, is_database) = match endpoint.service.address() {
+        Address::Database(target) => (Some(target.user.as_str()), true),
+        Address::Http(target) => (target.user.as_deref(), false),
     };
-    let is_postgres = matches!(endpoint.service, Service::Postgres(_));
     // What can be set and is not has no line; which of the two an address without a user takes, nobody knows.
-    let has_password = is_postgres || user.is_some() || !secrets.are_placeholders();
-    let has_api_key = !is_postgres && (user.is_none() || !secrets.are_placeholders());
+    let has_password = is_database || user.is_some() || !secrets.are_placeholders();
+    let has_api_key = !is_database && (user.is_none() || !secrets.are_placeholders());
     let mut lines = String::new();
     let mut line = |name: &str, what: &'static str, value: Option<&str>| {
         if let Some(value) = value {
@@ -209,9 +235,9 @@ fn compose_line(variable: &str, endpoint: &Endpoint, secrets: &Secrets) -> Resul
 
 /// As the seed: a database is the application's `DATABASE_URL`.
 fn single_variable(endpoint: &Endpoint) -> String {
-    match endpoint.service {
-        Service::Postgres(_) => "DATABASE_URL".into(),
-        Service::Http(_) => format!("{}_URL", prefix(endpoint)),
+    match endpoint.service.address() {
+        Address::Database(_) => "DATABASE_URL".into(),
+        Address::Http(_) => format!("{}_URL", prefix(endpoint)),
     }
 }
 
@@ -222,25 +248,18 @@ fn prefix(endpoint: &Endpoint) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use insightpulse_domain::{Invalid, Kind, RawEndpoint};
-    use uuid::Uuid;
+    use insightpulse_domain::{RawEndpoint, Reason};
 
     use super::*;
 
     fn endpoint(name: &str, kind: Kind, base_url: &str, username: Option<&str>) -> Endpoint {
         let raw = RawEndpoint {
-            id: 1,
-            record: Uuid::nil(),
-            revision: 1,
             name: name.into(),
-            kind,
             base_url: Some(base_url.into()),
-            port: None,
             tls_mode: Some(TlsMode::Prefer),
             username: username.map(str::to_owned),
             database_name: Some("postgres".into()),
-            password: None,
-            api_key: None,
+            ..RawEndpoint::new(kind)
         };
         Endpoint::parse(&raw).expect("a valid endpoint")
     }
@@ -335,7 +354,7 @@ mod tests {
         let endpoints = [
             Named {
                 name: "New\nX=1".into(),
-                endpoint: Err(Invalid::MissingHost.to_string()),
+                endpoint: Err(Reason::HostMissing {}.sentence()),
             },
             Named {
                 name: "Portal".into(),

@@ -5,22 +5,16 @@ use std::collections::HashMap;
 use insightpulse_domain::{Endpoint, Kind, RawEndpoint, TlsMode};
 use insightpulse_render::{Format, Named, Secrets, Unwritable, combined, single};
 use proptest::prelude::*;
-use uuid::Uuid;
 
 fn endpoint(user: &str, database: &str) -> Option<Endpoint> {
     let raw = RawEndpoint {
-        id: 1,
-        record: Uuid::nil(),
-        revision: 1,
         name: "Books".into(),
-        kind: Kind::Postgresql,
         base_url: Some("db.example".into()),
         port: Some(5433),
         tls_mode: Some(TlsMode::Require),
         username: Some(user.into()),
         database_name: Some(database.into()),
-        password: None,
-        api_key: None,
+        ..RawEndpoint::new(Kind::Postgresql)
     };
     Endpoint::parse(&raw).ok()
 }

@@ -15,6 +15,7 @@ pub fn open_secret(
     let token = match field {
         Field::Password => &endpoint.password,
         Field::ApiKey => &endpoint.api_key,
+        Field::ClientKey => &endpoint.client_key,
     };
     let Some(token) = token else { return Ok(None) };
     let binding = Binding::of(database, endpoint, field);

@@ -86,7 +86,7 @@ impl Spool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use insightpulse_domain::{Evidence, Phases};
+    use insightpulse_domain::{Evidence, Phases, Thresholds};
 
     fn outcome() -> Outcome {
         let phases = Phases {
@@ -99,6 +99,7 @@ mod tests {
             Uuid::now_v7(),
             Ok(Evidence::default()),
             phases,
+            &Thresholds::default(),
             jiff::Timestamp::UNIX_EPOCH,
         )
     }

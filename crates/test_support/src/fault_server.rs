@@ -40,6 +40,7 @@ enum Behaviour {
     ClosingWhenAsked,
     Greeting(Vec<u8>),
     Answering(Vec<Vec<u8>>),
+    AnsweringAndClosing(Vec<u8>),
     Endless { begin: Vec<u8>, again: Vec<u8> },
     Trickling { words: Vec<u8>, pause: Duration },
     OverTls(Arc<ServerConfig>, Vec<u8>),
@@ -83,6 +84,11 @@ impl FaultServer {
             answers.into_iter().map(Into::into).collect(),
         ))
         .await
+    }
+
+    /// Answers the first thing that it receives, and closes.
+    pub async fn answering_and_closing(words: impl Into<Vec<u8>>) -> Self {
+        Self::start(Behaviour::AnsweringAndClosing(words.into())).await
     }
 
     /// Answers, and goes on with the same bytes for ever.
@@ -176,6 +182,10 @@ impl Visit {
                     self.send(&mut stream, words).await;
                 }
                 self.listen(&mut stream).await;
+            }
+            Behaviour::AnsweringAndClosing(words) => {
+                self.receive(&mut stream).await;
+                self.send(&mut stream, words).await;
             }
             Behaviour::Endless { begin, again } => {
                 self.receive(&mut stream).await;

@@ -50,18 +50,13 @@ fn pass(
 
 fn binding() -> Binding {
     let endpoint = RawEndpoint {
-        id: 1,
         record: Uuid::from_u128(2),
-        revision: 1,
         name: "Books".into(),
-        kind: Kind::Postgresql,
         base_url: Some("db.example.com".into()),
         port: Some(5432),
         tls_mode: None,
         username: Some("reader".into()),
-        database_name: None,
-        password: None,
-        api_key: None,
+        ..RawEndpoint::new(Kind::Postgresql)
     };
     Binding::of(Uuid::from_u128(1), &endpoint, Field::Password)
 }

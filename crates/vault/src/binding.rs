@@ -12,6 +12,7 @@ use uuid::Uuid;
 pub enum Field {
     Password,
     ApiKey,
+    ClientKey,
 }
 
 /// The place that a secret belongs to, and nowhere else.
@@ -30,6 +31,7 @@ impl Field {
         match self {
             Field::Password => "password",
             Field::ApiKey => "api_key",
+            Field::ClientKey => "client_key",
         }
     }
 }

@@ -150,18 +150,12 @@ mod tests {
 
     fn destination(host: &str) -> Destination {
         Destination::of(&RawEndpoint {
-            id: 1,
-            record: Uuid::nil(),
-            revision: 1,
             name: "Test".into(),
-            kind: Kind::Postgresql,
             base_url: Some(host.into()),
             port: Some(5432),
             tls_mode: None,
             username: Some("u".into()),
-            database_name: None,
-            password: None,
-            api_key: None,
+            ..RawEndpoint::new(Kind::Postgresql)
         })
     }
 

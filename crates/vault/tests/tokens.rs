@@ -45,18 +45,13 @@ fn endpoint() -> impl Strategy<Value = RawEndpoint> {
         prop::option::of(".{0,8}"),
     )
         .prop_map(|(record, kind, host, port, tls_mode, username)| RawEndpoint {
-            id: 1,
             record,
-            revision: 1,
             name: "Any".into(),
-            kind,
             base_url: Some(host),
             port,
             tls_mode,
             username,
-            database_name: None,
-            password: None,
-            api_key: None,
+            ..RawEndpoint::new(kind)
         })
 }
 

@@ -11,14 +11,26 @@ _logger = logging.getLogger(__name__)
 
 # What a secret that is set reads as, over every protocol. Never a value.
 SECRET_MASK = "••••••••"
-SECRET_FIELDS = ("password", "api_key")
+SECRET_FIELDS = ("password", "api_key", "client_key")
 TOKEN_FIELDS = {name: f"{name}_token" for name in SECRET_FIELDS}
 SECRET_BYTES = 64 * 1024
 
 # Where a secret may be sent: a sealed one opens for this destination only.
-DESTINATION_FIELDS = ("connection_type", "base_url", "port", "tls_mode", "username")
+DESTINATION_FIELDS = ("connection_type", "base_url", "port", "tls_mode", "username", "web_url", "tls_authority")
+THRESHOLD_FIELDS = ("slow_ms", "certificate_days", "connections_percent", "replica_lag_s")
 # What a verdict is about.
-PROBED_FIELDS = (*DESTINATION_FIELDS, "database_name")
+PROBED_FIELDS = (
+    *DESTINATION_FIELDS,
+    "database_name",
+    "client_certificate",
+    "is_replica",
+    "sign_in",
+    "key_header",
+    "expected_status",
+    "expected_path",
+    "expected_text",
+    *THRESHOLD_FIELDS,
+)
 
 HEALTH_FIELDS = (
     "status",
@@ -29,18 +41,31 @@ HEALTH_FIELDS = (
     "max_connections",
     "last_checked_at",
     "failure_kind",
-    "failure_message",
-    "failure_advice",
+    "failure_text",
+    "failure_hint",
+    "explanations",
+    "facts",
+    "certificate_expires_at",
     "last_probe_id",
 )
 # Nobody writes these by create() or write().
-PROTECTED_FIELDS = {"uuid", "revision", *TOKEN_FIELDS.values(), *HEALTH_FIELDS}
+PROTECTED_FIELDS = {"failure_message", "failure_advice", "uuid", "revision", *TOKEN_FIELDS.values(), *HEALTH_FIELDS}
 
 # Checked when saving: a size= on the fields would cut what is too long, and a host that was cut is another host.
-TEXT_LENGTHS = {"name": 200, "base_url": 2000, "database_name": 200, "username": 200}
+TEXT_LENGTHS = {
+    "name": 200,
+    "base_url": 2000,
+    "web_url": 2000,
+    "database_name": 200,
+    "username": 200,
+    "key_header": 100,
+    "expected_status": 100,
+    "expected_path": 500,
+    "expected_text": 500,
+}
 
 # Marks that may stand where a password is, rather than a parser: whoever mistypes an address mistypes its syntax
-# as well. A PostgreSQL server needs no "@", "=" or "?". In an HTTP address an "@" may stand in the value of a
+# as well. A database server needs no "@", "=" or "?". In an HTTP address an "@" may stand in the value of a
 # query only, and no key may be named like a secret. What is merely malformed is saved, and Test explains it.
 PASSWORD_IN_SERVER = re.compile(r"[@=?]")
 PASSWORD_IN_ADDRESS = re.compile(
@@ -50,7 +75,10 @@ PASSWORD_IN_ADDRESS = re.compile(
 )
 
 POSTGRESQL_KINDS = ("supabase", "postgresql", "odoo")
-DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088}
+DATABASE_KINDS = ("supabase", "postgresql", "odoo", "mysql")
+# What has a second half, at an address of its own.
+WEB_KINDS = ("supabase", "odoo")
+DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088, "mysql": 3306}
 DEFAULT_TLS_MODES = {"supabase": "require"}
 
 # The least right to work with connections: of one's agencies, or of all.
@@ -89,6 +117,7 @@ class ConnectionEndpoint(models.Model):
             ("superset", "Apache Superset"),
             ("mcp", "MCP Server"),
             ("api", "REST API"),
+            ("mysql", "MySQL / MariaDB"),
         ],
         string="Kind",
         required=True,
@@ -155,8 +184,6 @@ class ConnectionEndpoint(models.Model):
     max_connections = fields.Integer(string="Connections at Most", readonly=True, copy=False)
     last_checked_at = fields.Datetime(string="Last Tested", readonly=True, copy=False)
     failure_kind = fields.Char(string="Kind of Failure", readonly=True, copy=False)
-    failure_message = fields.Char(string="What Happened", readonly=True, copy=False)
-    failure_advice = fields.Char(string="What to Do", readonly=True, copy=False)
     last_probe_id = fields.Char(readonly=True, copy=False)
 
     connection_string = fields.Text(compute="_compute_configurations", exportable=False)
@@ -204,8 +231,8 @@ class ConnectionEndpoint(models.Model):
     def _check_base_url(self):
         """Keep passwords out of the server's field, which is stored as it is typed."""
         for endpoint in self:
-            is_postgresql = endpoint.connection_type in POSTGRESQL_KINDS
-            mark = PASSWORD_IN_SERVER if is_postgresql else PASSWORD_IN_ADDRESS
+            is_database = endpoint.connection_type in DATABASE_KINDS
+            mark = PASSWORD_IN_SERVER if is_database else PASSWORD_IN_ADDRESS
             if mark.search(endpoint.base_url or ""):
                 raise ValidationError(
                     self.env._(
@@ -294,6 +321,7 @@ class ConnectionEndpoint(models.Model):
                 "database_name": endpoint.database_name or None,
                 "password": endpoint.password_token or None,
                 "api_key": endpoint.api_key_token or None,
+                "client_key": endpoint.client_key_token or None,
             }
             for endpoint in self.sudo()
         ]

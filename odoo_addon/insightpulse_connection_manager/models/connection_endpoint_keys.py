@@ -34,11 +34,12 @@ class ConnectionEndpointKeys(models.Model):
                 """
                 SELECT id FROM %(table)s
                  WHERE id > %(after)s
-                   AND (password_token NOT LIKE %(pattern)s OR api_key_token NOT LIKE %(pattern)s)
+                   AND EXISTS (SELECT FROM (VALUES %(tokens)s) AS tokens(token) WHERE token NOT LIKE %(pattern)s)
               ORDER BY id
                  LIMIT %(limit)s
                 """,
                 table=SQL.identifier(self._table),
+                tokens=self._token_rows(),
                 after=int(after_id),
                 pattern=f"ip1.{except_key}.%" if except_key else "",
                 limit=max(0, min(int(limit), RESEALED_AT_ONCE)),
@@ -82,14 +83,19 @@ class ConnectionEndpointKeys(models.Model):
             SQL(
                 """
                 SELECT split_part(token, '.', 2), count(*)
-                  FROM %(table)s, LATERAL (VALUES (password_token), (api_key_token)) AS tokens(token)
+                  FROM %(table)s, LATERAL (VALUES %(tokens)s) AS tokens(token)
                  WHERE token IS NOT NULL
               GROUP BY 1
                 """,
                 table=SQL.identifier(self._table),
+                tokens=self._token_rows(),
             )
         )
         return dict(rows)
+
+    @api.model
+    def _token_rows(self):
+        return SQL(", ").join(SQL("(%s)", SQL.identifier(name)) for name in TOKEN_FIELDS.values())
 
     @api.model
     def _swap_tokens(self, token_name, items):

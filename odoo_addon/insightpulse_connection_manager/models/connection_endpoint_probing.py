@@ -60,7 +60,7 @@ class ConnectionEndpointProbing(models.Model):
                 "type": "danger",
                 "sticky": True,
                 "title": self.env._("%(name)s failed", name=self.name),
-                "message": self._join_sentences(result.get("failure_message"), result.get("failure_advice")),
+                "message": self._join_sentences(*self._explain_answer(result)),
             }
         facts = {"name": self.name, "latency": f"{result.get('latency_ms') or 0:.0f}"}
         if result.get("server_version"):
@@ -70,7 +70,7 @@ class ConnectionEndpointProbing(models.Model):
         else:
             message = self.env._("Connected to %(name)s in %(latency)s ms", **facts)
         if result["status"] == "degraded":
-            reason = self._join_sentences(result.get("failure_message"), result.get("failure_advice"))
+            reason = self._join_sentences(*self._explain_answer(result))
             return {"type": "warning", "title": message, "message": reason or self.env._("It answers, but not well.")}
         return {"type": "success", "message": message}
 
@@ -89,6 +89,11 @@ class ConnectionEndpointProbing(models.Model):
             "title": self.env._("%(count)s connections tested", count=len(self)),
             "message": ", ".join(label for status, label in labels.items() if status in statuses),
         }
+
+    @api.model
+    def _explain_answer(self, result):
+        names = ("explanations", "failure_kind", "failure_message", "failure_advice")
+        return self._explain(*(result.get(name) for name in names))
 
     @api.model
     def _join_sentences(self, *sentences):
@@ -115,7 +120,8 @@ class ConnectionEndpointProbing(models.Model):
         applied = set(self._apply_outcomes(outcomes)) if outcomes else set()
         if applied:
             endpoints = self.browse(sorted(applied))
-            endpoints.invalidate_recordset(HEALTH_FIELDS, flush=False)
+            computed = [name for name, field in self._fields.items() if field.compute and not field.store]
+            endpoints.invalidate_recordset([*HEALTH_FIELDS, *computed], flush=False)
             endpoints._notify_changed()
         return {
             "applied": sorted(applied),
@@ -135,8 +141,11 @@ class ConnectionEndpointProbing(models.Model):
             "max_connections": "int4",
             "last_checked_at": "timestamp",
             "failure_kind": "text",
-            "failure_message": "text",
-            "failure_advice": "text",
+            "failure_text": "text",
+            "failure_hint": "text",
+            "explanations": "jsonb",
+            "facts": "jsonb",
+            "certificate_expires_at": "timestamp",
             "last_probe_id": "text",
         }
         rows = self.env.execute_query(

@@ -1,8 +1,11 @@
 from odoo import models
 from odoo.exceptions import UserError, ValidationError
 
-from .connection_endpoint import ADMIN_GROUP, DESTINATION_FIELDS, PROBED_FIELDS, SECRET_FIELDS, TOKEN_FIELDS
+from .connection_endpoint import ADMIN_GROUP, DESTINATION_FIELDS, SECRET_FIELDS, TOKEN_FIELDS
 from .connection_endpoint_secrets import REBINDING
+
+# What moves together with its secrets.
+MOVED_FIELDS = (*DESTINATION_FIELDS, "database_name")
 
 # A request of 10,000 items is the most that the sidecar takes.
 CARRIED_AT_ONCE = 5000
@@ -21,7 +24,7 @@ class ConnectionEndpointRebind(models.Model):
         self.ensure_one()
         self._check_group(ADMIN_GROUP)
         self.check_access("write")
-        unknown = set(vals) - set(PROBED_FIELDS)
+        unknown = set(vals) - set(MOVED_FIELDS)
         if unknown:
             raise ValidationError(
                 self.env._(
@@ -69,7 +72,7 @@ class ConnectionEndpointRebind(models.Model):
 
     def _destination_text(self):
         """For the log: where it points to, without anything secret."""
-        parts = (self.connection_type, self.base_url, self.port, self.tls_mode, self.username)
+        parts = (self.connection_type, self.base_url, self.port, self.tls_mode, self.username, self.web_url)
         return " ".join(str(part) for part in parts if part)
 
     def _carry_over_secrets(self):

@@ -31,7 +31,7 @@ class ConnectionEndpointReveal(models.Model):
         a scheduled job, or that says by `sudo()` that it answers for the use. Each call is logged with the user
         behind it, in a transaction of its own, so that no rollback takes the entry away.
 
-        :param str field: ``password`` or ``api_key``
+        :param str field: ``password``, ``api_key`` or ``client_key``
         """
         self.ensure_one()
         if field not in SECRET_FIELDS:

@@ -29,10 +29,20 @@ class ConnectionEndpointSecrets(models.Model):
     api_key = fields.Char(
         string="API Key", compute="_compute_secrets", compute_sudo=True, readonly=False, trim=False, exportable=False
     )
+    client_key = fields.Char(
+        string="Private Key",
+        compute="_compute_secrets",
+        compute_sudo=True,
+        readonly=False,
+        trim=False,
+        exportable=False,
+        help="The private key of the client certificate, in PEM, without a passphrase.",
+    )
     # With which revision the form was read that a secret is typed into; see _check_revision_seen
     revision_seen = fields.Integer(store=False, copy=False, exportable=False)
     password_token = fields.Char(readonly=True, copy=False, prefetch=False, groups=fields.NO_ACCESS)
     api_key_token = fields.Char(readonly=True, copy=False, prefetch=False, groups=fields.NO_ACCESS)
+    client_key_token = fields.Char(readonly=True, copy=False, prefetch=False, groups=fields.NO_ACCESS)
 
     @api.depends(*TOKEN_FIELDS.values())
     def _compute_secrets(self):

@@ -10,3 +10,5 @@ from . import test_web
 from . import test_audit
 from . import test_pairing
 from . import test_rebind
+from . import test_health
+from . import test_options

@@ -41,6 +41,7 @@ class TestActionTestConnection(ConnectionCase):
                 "database_name": "books",
                 "password": None,
                 "api_key": None,
+                "client_key": None,
             },
         )
 

@@ -140,7 +140,15 @@ class TestRights(ConnectionCase):
                 "degraded": 0,
                 "failed": 0,
                 "not_tested": 1,
-                "by_type": {"supabase": 0, "postgresql": 1, "odoo": 0, "superset": 0, "mcp": 0, "api": 1},
+                "by_type": {
+                    "supabase": 0,
+                    "postgresql": 1,
+                    "odoo": 0,
+                    "superset": 0,
+                    "mcp": 0,
+                    "api": 1,
+                    "mysql": 0,
+                },
             },
         )
         with self.assertRaises(AccessError):

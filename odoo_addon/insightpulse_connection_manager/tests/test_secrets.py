@@ -249,6 +249,8 @@ class TestSecrets(ConnectionCase):
             "port": 6432,
             "tls_mode": "disable",
             "username": "postgres",
+            "web_url": "https://evil.example",
+            "tls_authority": "-----BEGIN CERTIFICATE-----\nof another\n-----END CERTIFICATE-----",
         }
         for name, value in changes.items():
             with self.subTest(field=name):

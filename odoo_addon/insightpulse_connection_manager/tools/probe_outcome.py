@@ -15,8 +15,18 @@ TEXT_LENGTHS = {
     "failure_message": 1_000,
     "failure_advice": 1_000,
 }
+EXPLANATIONS_MAX = 20
+VALUES_MAX = 10
+VALUE_LENGTH = 400
+PARTS = ("database", "rest", "auth", "web")
+# What a probe may have learned, and how long a text of it may be.
+FACT_NUMBERS = ("reserved_connections", "database_bytes", "http_status", "body_bytes", "tools", "databases")
+FACT_TEXTS = ("tls_version", "server_name", "protocol", "odoo_version")
+FACT_LENGTH = 200
+FACT_NUMBER_MAX = 2**62
 PHASES_MAX = 16
 PHASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 FAILURE_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 SECOND_FRACTION = re.compile(r"\.\d+")
@@ -69,6 +79,7 @@ def read_answer(result):
         "failure_kind": _failure_kind(result),
         "failure_message": _text(result, "failure_message"),
         "failure_advice": _text(result, "failure_advice"),
+        "explanations": _explanations(result.get("explanations")),
     }
 
 
@@ -92,8 +103,11 @@ def _read_outcome(result):
         "active_connections": _integer(result, "active_connections", 0, CONNECTIONS_MAX, optional=True),
         "max_connections": _integer(result, "max_connections", 0, CONNECTIONS_MAX, optional=True),
         "failure_kind": _failure_kind(result),
-        "failure_message": _text(result, "failure_message"),
-        "failure_advice": _text(result, "failure_advice"),
+        "failure_text": _text(result, "failure_message"),
+        "failure_hint": _text(result, "failure_advice"),
+        "explanations": _explanations(result.get("explanations")),
+        "facts": _facts(result.get("facts")),
+        "certificate_expires_at": _certificate_expires_at(result.get("facts")),
         "last_checked_at": _timestamp(result, "checked_at"),
     }
 
@@ -128,6 +142,73 @@ def _phases(phases):
     return {name: value for name, value in measured.items() if value is not None} or None
 
 
+def _explanations(explanations):
+    """Return the reasons and their values, which the addon writes its own sentences with."""
+    if not explanations:
+        return None
+    if not isinstance(explanations, list) or len(explanations) > EXPLANATIONS_MAX:
+        raise OutcomeInvalid("explanations")
+    return [_explanation(explanation) for explanation in explanations]
+
+
+def _explanation(explanation):
+    if not isinstance(explanation, dict):
+        raise OutcomeInvalid("explanations")
+    reason, values = explanation.get("reason"), explanation.get("values")
+    part, said = explanation.get("part"), explanation.get("said")
+    if not isinstance(reason, str) or not NAME.match(reason):
+        raise OutcomeInvalid("explanations.reason")
+    if not isinstance(values, dict) or len(values) > VALUES_MAX:
+        raise OutcomeInvalid("explanations.values")
+    for name, value in values.items():
+        if not isinstance(name, str) or not NAME.match(name) or not isinstance(value, str):
+            raise OutcomeInvalid("explanations.values")
+    if part is not None and part not in PARTS:
+        raise OutcomeInvalid("explanations.part")
+    if said is not None and not isinstance(said, str):
+        raise OutcomeInvalid("explanations.said")
+    return {
+        "reason": reason,
+        "values": {name: _clean(value, VALUE_LENGTH) for name, value in values.items()},
+        "part": part,
+        "said": _clean(said, VALUE_LENGTH) if said else None,
+    }
+
+
+def _facts(facts):
+    if not facts:
+        return None
+    if not isinstance(facts, dict):
+        raise OutcomeInvalid("facts")
+    read = {}
+    for name in FACT_NUMBERS:
+        if facts.get(name) is not None:
+            read[name] = _integer(facts, name, 0, FACT_NUMBER_MAX)
+    for name in FACT_TEXTS:
+        if facts.get(name) is not None:
+            if not isinstance(facts[name], str):
+                raise OutcomeInvalid(f"facts.{name}")
+            read[name] = _clean(facts[name], FACT_LENGTH)
+    if facts.get("in_recovery") is not None:
+        read["in_recovery"] = bool(facts["in_recovery"])
+    lag = facts.get("replica_lag_s")
+    if lag is not None:
+        if isinstance(lag, bool) or not isinstance(lag, (int, float)) or not math.isfinite(lag):
+            raise OutcomeInvalid("facts.replica_lag_s")
+        read["replica_lag_s"] = lag
+    if facts.get("parts"):
+        if not isinstance(facts["parts"], list) or not set(facts["parts"]) <= set(PARTS):
+            raise OutcomeInvalid("facts.parts")
+        read["parts"] = [part for part in PARTS if part in facts["parts"]]
+    return read or None
+
+
+def _certificate_expires_at(facts):
+    if not facts or facts.get("certificate_expires_at") is None:
+        return None
+    return _timestamp(facts, "certificate_expires_at")
+
+
 def _failure_kind(result):
     kind = _text(result, "failure_kind")
     if kind is not None and not FAILURE_KIND.match(kind):
@@ -141,7 +222,11 @@ def _text(result, key):
         return None
     if not isinstance(value, str):
         raise OutcomeInvalid(key)
-    return UNPRINTABLE.sub("", value)[: TEXT_LENGTHS[key]] or None
+    return _clean(value, TEXT_LENGTHS[key]) or None
+
+
+def _clean(text, length):
+    return UNPRINTABLE.sub("", text)[:length]
 
 
 def _uuid(result, key):

@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 
-from ..models.connection_endpoint import PROBED_FIELDS
+from ..models.connection_endpoint_rebind import MOVED_FIELDS
 
 
 class ConnectionRebind(models.TransientModel):
@@ -24,6 +24,8 @@ class ConnectionRebind(models.TransientModel):
     )
     database_name = fields.Char(string="Database")
     username = fields.Char(string="User")
+    web_url = fields.Char(string="Web Address")
+    tls_authority = fields.Text(string="Certificate Authority")
 
     @api.model
     def default_get(self, fields):
@@ -31,11 +33,11 @@ class ConnectionRebind(models.TransientModel):
         values = super().default_get(fields)
         endpoint = self.env["insightpulse.connection.endpoint"].browse(values.get("endpoint_id"))
         if endpoint:
-            values.update({name: endpoint[name] for name in PROBED_FIELDS if name in fields})
+            values.update({name: endpoint[name] for name in MOVED_FIELDS if name in fields})
         return values
 
     def action_move(self):
         """Move it; the dialog closes, and the form shows it at its new place."""
         self.ensure_one()
-        self.endpoint_id.rebind({name: self[name] for name in PROBED_FIELDS})
+        self.endpoint_id.rebind({name: self[name] for name in MOVED_FIELDS})
         return {"type": "ir.actions.act_window_close"}

@@ -8,7 +8,6 @@ use insightpulse_domain::{Endpoint, Kind, RawEndpoint, TlsMode};
 use insightpulse_probe::{Egress, EgressPolicy, Probed, Target, probe};
 use insightpulse_test_support::Cluster;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 /// More than any server needs that answers, however busy the machine is.
 pub const PLENTY: Duration = Duration::from_secs(45);
@@ -19,59 +18,74 @@ pub const SHORT: Duration = Duration::from_millis(500);
 /// An endpoint as somebody typed it, and its secrets.
 #[derive(Clone)]
 pub struct Asked {
-    pub kind: Kind,
-    pub host: String,
-    pub port: u16,
-    pub tls: TlsMode,
-    pub user: String,
-    pub database: String,
-    pub password: Option<&'static str>,
-    pub api_key: Option<&'static str>,
+    pub raw: RawEndpoint,
+    pub password: Option<String>,
+    pub api_key: Option<String>,
+    pub client_key: Option<String>,
     pub within: Duration,
 }
 
 impl Asked {
-    /// A login that every [`cluster`] accepts.
-    pub fn postgres(port: u16) -> Self {
+    pub fn new(kind: Kind, address: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Postgresql,
-            host: "127.0.0.1".into(),
-            port,
-            tls: TlsMode::Prefer,
-            user: "app".into(),
-            database: "postgres".into(),
-            password: Some("of the app"),
+            raw: RawEndpoint {
+                id: 7,
+                revision: 1,
+                name: "Test".into(),
+                base_url: Some(address.into()),
+                ..RawEndpoint::new(kind)
+            },
+            password: None,
             api_key: None,
+            client_key: None,
             within: PLENTY,
         }
     }
 
+    /// A login that every [`cluster`] accepts.
+    pub fn postgres(port: u16) -> Self {
+        Self::database(Kind::Postgresql, port)
+    }
+
+    /// A login as [`Asked::postgres`] has, for any kind that is a database.
+    pub fn database(kind: Kind, port: u16) -> Self {
+        Self::new(kind, "127.0.0.1")
+            .with(|raw| {
+                raw.port = Some(port.into());
+                raw.tls_mode = Some(TlsMode::Prefer);
+                raw.database_name = Some("postgres".into());
+            })
+            .login("app", Some("of the app"))
+    }
+
     /// `address` as in the field “Server”.
     pub fn http(kind: Kind, address: impl Into<String>) -> Self {
-        Self {
-            kind,
-            host: address.into(),
-            port: 0,
-            user: String::new(),
-            ..Self::postgres(0)
-        }
+        Self::new(kind, address)
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut RawEndpoint)) -> Self {
+        change(&mut self.raw);
+        self
     }
 
     pub fn tls(self, tls: TlsMode) -> Self {
-        Self { tls, ..self }
+        self.with(|raw| raw.tls_mode = Some(tls))
     }
 
     pub fn host(self, host: &str) -> Self {
+        self.with(|raw| raw.base_url = Some(host.into()))
+    }
+
+    pub fn login(self, user: &str, password: Option<&str>) -> Self {
         Self {
-            host: host.into(),
-            ..self
+            password: password.map(str::to_owned),
+            ..self.with(|raw| raw.username = Some(user.into()))
         }
     }
 
-    pub fn login(self, user: &str, password: Option<&'static str>) -> Self {
+    pub fn key(self, key: &str) -> Self {
         Self {
-            user: user.into(),
-            password,
+            api_key: Some(key.into()),
             ..self
         }
     }
@@ -81,24 +95,11 @@ impl Asked {
     }
 
     pub fn target(&self) -> Target {
-        let raw = RawEndpoint {
-            id: 7,
-            record: Uuid::nil(),
-            revision: 1,
-            name: "Test".into(),
-            kind: self.kind,
-            base_url: Some(self.host.clone()),
-            port: Some(self.port.into()),
-            tls_mode: Some(self.tls),
-            username: Some(self.user.clone()),
-            database_name: Some(self.database.clone()),
-            password: None,
-            api_key: None,
-        };
         Target {
-            endpoint: Endpoint::parse(&raw).expect("what a test types can be dialled"),
-            password: self.password.map(Into::into),
-            api_key: self.api_key.map(Into::into),
+            endpoint: Endpoint::parse(&self.raw).expect("what a test types can be dialled"),
+            password: self.password.clone().map(Into::into),
+            api_key: self.api_key.clone().map(Into::into),
+            client_key: self.client_key.clone().map(Into::into),
         }
     }
 
@@ -122,31 +123,39 @@ pub fn cluster() -> Cluster {
 
 /// Made once: it reads the system's authorities.
 pub fn net() -> &'static Egress {
-    static NET: LazyLock<Egress> = LazyLock::new(|| {
-        Egress::new(EgressPolicy {
-            allow_loopback: true,
-            ..EgressPolicy::default()
-        })
-        .expect("TLS")
-    });
+    static NET: LazyLock<Egress> = LazyLock::new(own_net);
     &NET
+}
+
+/// One that nothing was probed over yet.
+pub fn own_net() -> Egress {
+    Egress::new(EgressPolicy {
+        allow_loopback: true,
+        ..EgressPolicy::default()
+    })
+    .expect("TLS")
 }
 
 /// Probes and compares what came of it; the port is shown as `PORT`.
 pub async fn check(asked: Asked, expected: Expect) {
-    let (port, probed) = (asked.port, asked.probe(net()).await);
-    let port = match port {
-        0 => asked.target().endpoint.service.host_and_port().1.get(),
-        port => port,
-    };
+    let probed = asked.probe(net()).await;
+    let port = asked.target().endpoint.service.address().host_and_port().1.get();
     let said = describe(&probed).replace(&format!(":{port}"), ":PORT");
     assert_harmless(&said);
     expected.assert_eq(&said);
 }
 
-/// `healthy: resolve, connect, login, query` or `auth: what happened`.
+/// `healthy: resolve, connect, login, query`, `degraded: why`, or `auth: what happened`.
 pub fn describe(probed: &Probed) -> String {
     match &probed.found {
+        Ok(evidence) if !evidence.concerns.is_empty() => {
+            let messages: Vec<_> = evidence
+                .concerns
+                .iter()
+                .map(|concern| concern.message())
+                .collect();
+            format!("degraded: {}", messages.join(" "))
+        }
         Ok(_) => format!("healthy: {}", phases(probed).join(", ")),
         Err(failure) => format!("{}: {}", failure.kind().as_str(), failure.message()),
     }

@@ -1,10 +1,10 @@
 //! PostgreSQL servers that work as they should, and refuse as they should.
 
 use expect_test::{Expect, expect};
-use insightpulse_domain::{Evidence, TlsMode};
+use insightpulse_domain::{Evidence, Facts, TlsMode};
 use insightpulse_test_support::{Cluster, Options, eventually_blocking};
 
-use crate::check::{Asked, check, cluster, net, phases};
+use crate::check::{Asked, check, cluster, describe, net, phases};
 
 #[tokio::test]
 async fn every_way_to_log_in_is_spoken() {
@@ -21,7 +21,6 @@ async fn every_way_to_log_in_is_spoken() {
     for (user, password) in [
         ("by_scram", Some("secret")),
         ("by_md5", Some("secret")),
-        ("by_text", Some("secret")),
         ("by_trust", None),
         ("by_trust", Some("asked for by nobody")),
     ] {
@@ -37,6 +36,18 @@ async fn every_way_to_log_in_is_spoken() {
         )
         .await;
     }
+    // Unencrypted, only for who has switched TLS off.
+    let asked = Asked::postgres(cluster.port()).login("by_text", Some("secret"));
+    check(
+        asked.clone().tls(TlsMode::Disable),
+        expect!["healthy: resolve, connect, login, query"],
+    )
+    .await;
+    check(
+        asked,
+        expect!["auth_method: 127.0.0.1:PORT wants the password unencrypted over a connection without TLS; it was not sent."],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -48,6 +59,8 @@ async fn a_plain_user_learns_the_version_and_how_many_are_connected() {
         server_version,
         active_connections,
         max_connections,
+        facts,
+        concerns,
     } = probed.found.expect("healthy");
     // Debian writes its package's version behind it.
     let version = cluster.sql("select split_part(current_setting('server_version'), ' ', 1)");
@@ -55,6 +68,53 @@ async fn a_plain_user_learns_the_version_and_how_many_are_connected() {
     assert_eq!(max_connections, Some(100));
     // The sessions of the test, which a plain user may not see one by one, and the probe's own.
     assert_eq!(active_connections, Some(held.len() as i64 + 1));
+    let size = cluster
+        .sql("select pg_database_size('postgres')")
+        .parse()
+        .expect("a number");
+    let expected = Facts {
+        reserved_connections: Some(3),
+        in_recovery: Some(false),
+        database_bytes: Some(size),
+        ..Facts::default()
+    };
+    assert_eq!((facts, concerns), (expected, vec![]));
+}
+
+#[tokio::test]
+async fn a_second_login_needs_no_keys_derived_and_a_changed_password_derives_its_own() {
+    let cluster = cluster();
+    let (net, asked) = (crate::check::own_net(), Asked::postgres(cluster.port()));
+    let healthy = "healthy: resolve, connect, tls, login, query";
+    for _ in 0..2 {
+        assert_eq!(describe(&asked.probe(&net).await), healthy);
+    }
+    let wrong = asked.clone().login("app", Some("wrong"));
+    assert!(describe(&wrong.probe(&net).await).starts_with("auth: "));
+    assert_eq!(describe(&asked.probe(&net).await), healthy);
+    // The same password again has another salt.
+    cluster.sql("alter role app password 'of the app'");
+    assert_eq!(describe(&asked.probe(&net).await), healthy);
+    cluster.sql("alter role app password 'another'");
+    assert!(describe(&asked.probe(&net).await).starts_with("auth: "));
+    let another = asked.login("app", Some("another"));
+    assert_eq!(describe(&another.probe(&net).await), healthy);
+}
+
+#[tokio::test]
+async fn a_password_with_characters_of_every_sort_is_the_one_that_the_server_has() {
+    // Prepared by SASLprep: a no-break space is a space, an ideograph stays, a soft hyphen goes.
+    let cluster = cluster();
+    for password in [
+        "pä ß 中 \u{1f511}",
+        "a\u{a0}b",
+        "soft\u{ad}hyphen",
+        "\u{378}unassigned",
+    ] {
+        cluster.sql(&format!("alter role app password '{password}'"));
+        let asked = Asked::postgres(cluster.port()).login("app", Some(password));
+        check(asked, expect!["healthy: resolve, connect, tls, login, query"]).await;
+    }
 }
 
 #[tokio::test]
@@ -87,15 +147,10 @@ async fn the_phases_add_up_to_the_latency() {
 #[tokio::test]
 async fn an_empty_database_field_means_the_database_of_the_users_name() {
     let cluster = cluster();
-    let asked = Asked {
-        database: String::new(),
-        ..Asked::postgres(cluster.port())
-    };
+    let asked = Asked::postgres(cluster.port()).with(|raw| raw.database_name = None);
     check(
         asked.clone(),
-        expect![[
-            r#"database_missing: 127.0.0.1:PORT has no database “app”. The server said: “database "app" does not exist” (3D000)."#
-        ]],
+        expect![[r#"database_missing: 127.0.0.1:PORT has no database “app”. The server said: “3D000: database "app" does not exist”."#]],
     )
     .await;
     cluster.sql("create database app");
@@ -117,47 +172,43 @@ async fn a_refused_login_says_why_in_its_kind() {
     let refused = async |asked: Asked, expected: Expect| check(asked, expected).await;
     refused(
         asked.clone().login("app", Some("wrong")),
-        expect![[r#"auth: 127.0.0.1:PORT refused the password of the user “app”. The server said: “password authentication failed for user "app"” (28P01)."#]],
+        expect![[r#"auth: 127.0.0.1:PORT refused the password of the user “app”. The server said: “28P01: password authentication failed for user "app"”."#]],
     )
     .await;
     refused(
         asked.clone().login("nobody", Some("any")),
-        expect![[r#"auth: 127.0.0.1:PORT refused the password of the user “nobody”. The server said: “password authentication failed for user "nobody"” (28P01)."#]],
+        expect![[r#"auth: 127.0.0.1:PORT refused the password of the user “nobody”. The server said: “28P01: password authentication failed for user "nobody"”."#]],
     )
     .await;
     refused(
         asked.clone().login("app", None),
-        expect![[r#"auth: 127.0.0.1:PORT wants a password for the user “app”, and none is stored. The server said: “password authentication failed for user "app"” (28P01)."#]],
+        expect!["auth: 127.0.0.1:PORT wants a password for the user “app”, and none is stored."],
     )
     .await;
     refused(
         asked.clone().login("banned", Some("any")),
-        expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “banned” in. The server said: “pg_hba.conf rejects connection for host "127.0.0.1", user "banned", database "postgres", no encryption” (28000)."#]],
+        expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “banned” in. The server said: “28000: pg_hba.conf rejects connection for host "127.0.0.1", user "banned", database "postgres", no encryption”."#]],
     )
     .await;
-    refused(asked.clone().login("sleeper", None), expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “sleeper” in. The server said: “role "sleeper" is not permitted to log in” (28000)."#]]).await;
-    refused(asked.clone().login("stranger", None), expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “stranger” in. The server said: “role "stranger" does not exist” (28000)."#]]).await;
+    refused(asked.clone().login("sleeper", None), expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “sleeper” in. The server said: “28000: role "sleeper" is not permitted to log in”."#]]).await;
+    refused(asked.clone().login("stranger", None), expect![[r#"forbidden: 127.0.0.1:PORT does not let the user “stranger” in. The server said: “28000: role "stranger" does not exist”."#]]).await;
     refused(
         asked.clone().login("crowded", Some("x")),
-        expect![[r#"too_many_connections: 127.0.0.1:PORT has no connection free. The server said: “too many connections for role "crowded"” (53300)."#]],
+        expect![[r#"too_many_connections: 127.0.0.1:PORT has no connection free. The server said: “53300: too many connections for role "crowded"”."#]],
     )
     .await;
-    let closed = Asked {
-        database: "closed".into(),
-        ..asked.clone()
-    };
+    let closed = asked
+        .clone()
+        .with(|raw| raw.database_name = Some("closed".into()));
     refused(
         closed,
-        expect![[r#"forbidden: 127.0.0.1:PORT forbids the user “app” to use the database “closed”. The server said: “permission denied for database "closed"” (42501)."#]],
+        expect![[r#"forbidden: 127.0.0.1:PORT forbids the user “app” to use the database “closed”. The server said: “42501: permission denied for database "closed"”."#]],
     )
     .await;
-    let missing = Asked {
-        database: "no such".into(),
-        ..asked
-    };
+    let missing = asked.with(|raw| raw.database_name = Some("no such".into()));
     refused(
         missing,
-        expect![[r#"database_missing: 127.0.0.1:PORT has no database “no such”. The server said: “database "no such" does not exist” (3D000)."#]],
+        expect![[r#"database_missing: 127.0.0.1:PORT has no database “no such”. The server said: “3D000: database "no such" does not exist”."#]],
     )
     .await;
 }
@@ -173,7 +224,7 @@ async fn a_full_server_is_told_from_a_dead_one() {
     let _held: Vec<_> = (0..4).map(|_| cluster.hold_session()).collect();
     check(
         asked.clone(),
-        expect!["too_many_connections: 127.0.0.1:PORT has no connection free. The server said: “sorry, too many clients already” (53300)."],
+        expect!["too_many_connections: 127.0.0.1:PORT has no connection free. The server said: “53300: sorry, too many clients already”."],
     )
     .await;
 }
@@ -188,7 +239,7 @@ async fn a_server_that_stops_says_so() {
     });
     check(
         Asked::postgres(cluster.port()),
-        expect!["unhealthy: 127.0.0.1:PORT answered with an error. The server said: “the database system is shutting down” (57P03)."],
+        expect!["unhealthy: 127.0.0.1:PORT takes nobody in now: it is starting up, shutting down, or in recovery. The server said: “57P03: the database system is shutting down”."],
     )
     .await;
     drop(held);

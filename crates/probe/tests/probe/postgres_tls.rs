@@ -50,7 +50,7 @@ async fn an_authority_that_nobody_knows_is_refused_by_the_modes_that_verify() {
     for mode in [TlsMode::VerifyCa, TlsMode::VerifyFull] {
         check(
             asked.clone().tls(mode),
-            expect!["certificate: The certificate of 127.0.0.1:PORT was issued by an authority that this machine does not know."],
+            expect!["certificate: The certificate of 127.0.0.1:PORT was issued by an authority that is not known here."],
         )
         .await;
     }
@@ -93,12 +93,12 @@ fn an_expired_certificate_is_refused_though_its_authority_is_known() {
                 let cluster = with_tls(&authority.issue_expired(&["127.0.0.1"]));
                 check(
                     Asked::postgres(cluster.port()).tls(TlsMode::VerifyFull),
-                    expect!["certificate: The certificate of 127.0.0.1:PORT has expired."],
+                    expect!["certificate_expired: The certificate of 127.0.0.1:PORT has expired."],
                 )
                 .await;
                 check(
                     Asked::postgres(cluster.port()).tls(TlsMode::VerifyCa),
-                    expect!["certificate: The certificate of 127.0.0.1:PORT has expired."],
+                    expect!["certificate_expired: The certificate of 127.0.0.1:PORT has expired."],
                 )
                 .await;
             });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
-use insightpulse_domain::{Endpoint, Failure, FailureKind, Outcome, RawEndpoint};
+use insightpulse_domain::{Endpoint, Failure, Outcome, RawEndpoint, Reason};
 use insightpulse_monitor::{Answer, Job};
 use insightpulse_probe::Target;
 use insightpulse_vault::{Field, Keyring};
@@ -88,15 +88,18 @@ fn job(database: Uuid, keyring: Arc<Keyring>, raw: RawEndpoint) -> Job {
 
 /// Reads the endpoint and opens its secrets.
 fn open(database: Uuid, keyring: &Keyring, raw: &RawEndpoint) -> Result<Target, Failure> {
-    let endpoint = Endpoint::parse(raw)
-        .map_err(|invalid| Failure::new(FailureKind::InvalidEndpoint, invalid.to_string()))?;
+    let endpoint = Endpoint::parse(raw)?;
     let open = |field| {
-        open_secret(keyring, database, raw, field)
-            .map_err(|error| Failure::new(FailureKind::SecretUnreadable, error.to_string()))
+        open_secret(keyring, database, raw, field).map_err(|error| {
+            Failure::from(Reason::SecretUnreadable {
+                detail: error.to_string(),
+            })
+        })
     };
     Ok(Target {
         endpoint,
         password: open(Field::Password)?,
         api_key: open(Field::ApiKey)?,
+        client_key: open(Field::ClientKey)?,
     })
 }

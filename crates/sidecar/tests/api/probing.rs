@@ -89,6 +89,8 @@ async fn an_outcome_has_what_identifies_it_and_what_was_measured() {
         BTreeSet::from([
             "active_connections",
             "checked_at",
+            "explanations",
+            "facts",
             "failure_advice",
             "failure_kind",
             "failure_message",

@@ -99,6 +99,7 @@ fn resealed(keyring: &Keyring, database: Uuid, endpoint: &RawEndpoint, done: &mu
     let stored = [
         (Field::Password, &endpoint.password),
         (Field::ApiKey, &endpoint.api_key),
+        (Field::ClientKey, &endpoint.client_key),
     ];
     let mut items = Vec::new();
     for (field, token) in stored {

@@ -37,4 +37,12 @@ export const secretField = {
     extractProps: (fieldInfo) => ({ ...charField.extractProps(fieldInfo), isPassword: true }),
 };
 
+/** For a secret of many lines, such as a private key: an input of one line would lose its line breaks. */
+export class SecretTextField extends SecretField {
+    static template = "insightpulse_connection_manager.SecretTextField";
+}
+
+export const secretTextField = { ...secretField, component: SecretTextField };
+
 registry.category("fields").add("insightpulse_secret", secretField);
+registry.category("fields").add("insightpulse_secret_text", secretTextField);

@@ -1,0 +1,358 @@
+//! A session: from the address to the rows of one query, and a goodbye.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use insightpulse_domain::{DatabaseTarget, Failure, Phase, Reason};
+use md5::{Digest, Md5};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
+
+use super::message::{self, Authentication, Backend, parse};
+use super::refusal::refusal;
+use super::scram::{Expected, Scram, ScramKeys, ServerFirst};
+use crate::bounded::Bounded;
+use crate::database::{About, GOODBYE, Line, MESSAGE_MAX, READ_MAX, identity};
+use crate::egress::Egress;
+use crate::memory::Memory;
+use crate::stopwatch::Stopwatch;
+use crate::{Target, tls};
+
+/// A session that is logged in.
+pub struct Session<'a> {
+    pub line: Line,
+    about: About<'a>,
+}
+
+/// More than any server sends before it is ready.
+const MESSAGES_MAX: usize = 500;
+
+/// PostgreSQL's own default is 4096. What takes a core for a second serves an attacker only.
+const ROUNDS_MAX: u32 = 600_000;
+
+/// So many rounds keep a thread busy that others wait for.
+const ROUNDS_BRIEF: u32 = 20_000;
+
+/// Connects, agrees on TLS as the target says, and logs in.
+pub async fn connect<'a>(
+    place: &'a DatabaseTarget,
+    target: &'a Target,
+    net: &Egress,
+    watch: &'a Stopwatch,
+) -> Result<Session<'a>, Failure> {
+    let about = About::new(place, target, watch, "PostgreSQL");
+    // What is wrong with it is told before anything is dialled.
+    let config = net.tls.config(place.tls, identity(place, target))?;
+    let mut stream = Bounded::new(net.dial(&place.host, place.port, watch).await?, READ_MAX);
+    let line = match config {
+        Some(config) if server_speaks_tls(&about, &mut stream).await? => {
+            Line::secured(tls::secure(stream, config, &place.host, &about.place).await?)
+        }
+        _ => Line::plain(stream),
+    };
+    let mut session = Session { line, about };
+    watch.enter(Phase::Login);
+    session.log_in(&net.memory).await?;
+    Ok(session)
+}
+
+impl Session<'_> {
+    /// Asks in the simple protocol, so that a transaction pooler serves it too,
+    /// and hands over the one row that comes.
+    pub async fn ask<T>(
+        mut self,
+        question: &str,
+        read: impl FnOnce(&[Option<&str>]) -> Option<T>,
+    ) -> Result<T, Failure> {
+        self.about.watch.enter(Phase::Query);
+        let answer = self.first_row(question, read).await;
+        self.about.watch.stop();
+        // So that the server logs no broken connection; whether it takes it is no longer our concern.
+        let goodbye = async {
+            self.send(&message::terminate()).await.ok();
+            self.line.stream.shutdown().await.ok();
+        };
+        tokio::time::timeout(GOODBYE, goodbye).await.ok();
+        answer
+    }
+
+    async fn first_row<T>(
+        &mut self,
+        question: &str,
+        read: impl FnOnce(&[Option<&str>]) -> Option<T>,
+    ) -> Result<T, Failure> {
+        self.send(&message::query(question)).await?;
+        let mut read = Some(read);
+        let mut answer = None;
+        let mut body = Vec::new();
+        for _ in 0..MESSAGES_MAX {
+            let tag = self.receive(&mut body).await?;
+            match parse(tag, &body) {
+                Some(Backend::Row(row)) => {
+                    if let Some(read) = read.take() {
+                        answer = read(&row);
+                    }
+                }
+                Some(Backend::Error(error)) => return Err(refusal(&self.about, &error)),
+                Some(Backend::Ready) => return answer.ok_or_else(|| self.about.another_protocol()),
+                Some(Backend::Other) => {}
+                Some(Backend::Authentication(_)) | None => break,
+            }
+        }
+        Err(self.about.another_protocol())
+    }
+
+    async fn log_in(&mut self, memory: &Memory) -> Result<(), Failure> {
+        let target = self.about.target;
+        let database = target.database.as_deref().unwrap_or(&target.user);
+        self.send(&message::startup(&target.user, database)).await?;
+        let mut body = Vec::new();
+        let mut proven = Proof::NotAsked;
+        for _ in 0..MESSAGES_MAX {
+            let tag = self.receive(&mut body).await?;
+            match parse(tag, &body) {
+                Some(Backend::Authentication(Authentication::Done)) => proven.accept(&self.about)?,
+                Some(Backend::Authentication(Authentication::SaslFinal(last))) => {
+                    proven.check(last, &self.about)?;
+                }
+                Some(Backend::Authentication(Authentication::Sasl { mechanisms })) => {
+                    let (scram, first) = self.begin_scram(&mechanisms).await?;
+                    proven = Proof::Expected(self.finish_scram(scram, first, memory).await?);
+                }
+                Some(Backend::Authentication(asked)) => self.give_password(&asked).await?,
+                Some(Backend::Error(error)) => return Err(refusal(&self.about, &error)),
+                Some(Backend::Ready) if proven.is_done() => return Ok(()),
+                Some(Backend::Other) => {}
+                Some(Backend::Ready | Backend::Row(_)) | None => break,
+            }
+        }
+        Err(self.about.another_protocol())
+    }
+
+    /// The methods that send the password itself, or MD5 of it.
+    async fn give_password(&mut self, asked: &Authentication<'_>) -> Result<(), Failure> {
+        let about = &self.about;
+        let answer = match asked {
+            Authentication::CleartextPassword => {
+                about.require_encrypted(&self.line)?;
+                message::password(password(about)?.as_bytes())
+            }
+            Authentication::Md5 { salt } => {
+                message::password(md5_answer(&about.target.user, password(about)?, *salt).as_bytes())
+            }
+            Authentication::Other(method) => return Err(about.method_unknown(method)),
+            _ => return Err(about.another_protocol()),
+        };
+        self.send(&Zeroizing::new(answer)).await
+    }
+
+    async fn begin_scram(&mut self, mechanisms: &[&str]) -> Result<(Scram, ServerFirst), Failure> {
+        let end_point = self
+            .line
+            .certificate
+            .as_ref()
+            .and_then(|certificate| certificate.end_point.as_deref())
+            .filter(|_| mechanisms.contains(&"SCRAM-SHA-256-PLUS"));
+        if end_point.is_none() && !mechanisms.contains(&"SCRAM-SHA-256") {
+            return Err(self.about.method_unknown(&mechanisms.join(", ")));
+        }
+        password(&self.about)?;
+        let scram = Scram::new("", nonce(), end_point);
+        self.send(&message::sasl_initial(
+            scram.mechanism(),
+            scram.first().as_bytes(),
+        ))
+        .await?;
+        let mut body = Vec::new();
+        let tag = self.receive(&mut body).await?;
+        match parse(tag, &body) {
+            Some(Backend::Authentication(Authentication::SaslContinue(first))) => {
+                let first = scram
+                    .read_first(first)
+                    .ok_or_else(|| self.about.another_protocol())?;
+                Ok((scram, first))
+            }
+            Some(Backend::Error(error)) => Err(refusal(&self.about, &error)),
+            _ => Err(self.about.another_protocol()),
+        }
+    }
+
+    async fn finish_scram(
+        &mut self,
+        scram: Scram,
+        server: ServerFirst,
+        memory: &Memory,
+    ) -> Result<Expected, Failure> {
+        let about = &self.about;
+        if server.rounds.get() > ROUNDS_MAX {
+            return Err(about.method_unknown(&format!("SCRAM-SHA-256 with {} rounds", server.rounds)));
+        }
+        let password = password(about)?;
+        let whose = format!("{} {}", about.place, about.target.user);
+        let known = memory
+            .scram_keys
+            .get(&whose, password.as_bytes())
+            .filter(|keys| keys.are_for(&server));
+        let (keys, server) = match known {
+            Some(keys) => (keys, server),
+            None => {
+                let (keys, server) = derive(password, server).await;
+                memory
+                    .scram_keys
+                    .put(&whose, password.as_bytes(), Arc::clone(&keys));
+                (keys, server)
+            }
+        };
+        let (answer, expected) = scram.prove(&server, &keys);
+        self.send(&message::sasl_response(answer.as_bytes())).await?;
+        Ok(expected)
+    }
+
+    async fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
+        let sent = async {
+            self.line.stream.write_all(message).await?;
+            self.line.stream.flush().await
+        };
+        sent.await.map_err(|error| self.about.broken(&error))
+    }
+
+    /// Reads one message into `body`, and returns its type.
+    async fn receive(&mut self, body: &mut Vec<u8>) -> Result<u8, Failure> {
+        let about = &self.about;
+        let mut head = [0; 5];
+        self.line
+            .stream
+            .read_exact(&mut head)
+            .await
+            .map_err(|error| about.broken(&error))?;
+        let [tag, length @ ..] = head;
+        let length = u32::from_be_bytes(length) as usize;
+        if length < 4 || (length > MESSAGE_MAX && tag != b'E') || !KNOWN_TAGS.contains(&tag) {
+            return Err(about.another_protocol());
+        }
+        let kept = (length - 4).min(MESSAGE_MAX);
+        body.clear();
+        let mut part = (&mut self.line.stream).take(kept as u64);
+        part.read_to_end(body)
+            .await
+            .map_err(|error| about.broken(&error))?;
+        // Of an error, what there is will do: a server may close in the middle of it.
+        if body.len() < kept && tag != b'E' {
+            return Err(about.cut());
+        }
+        Ok(tag)
+    }
+}
+
+/// The types of messages that a server sends to who only asks: it is no
+/// PostgreSQL that begins otherwise.
+const KNOWN_TAGS: &[u8] = b"RENvKSTCDZAI";
+
+/// Whether the server has let us in, and proven itself where the method has it do so.
+enum Proof {
+    NotAsked,
+    Expected(Expected),
+    Done,
+}
+
+impl Proof {
+    fn check(&mut self, last: &[u8], about: &About<'_>) -> Result<(), Failure> {
+        match self {
+            Proof::Expected(expected) if expected.is(last) => {
+                *self = Proof::NotAsked;
+                Ok(())
+            }
+            Proof::Expected(_) => Err(unproven(about)),
+            _ => Err(about.another_protocol()),
+        }
+    }
+
+    fn accept(&mut self, about: &About<'_>) -> Result<(), Failure> {
+        match self {
+            Proof::Expected(_) => Err(unproven(about)),
+            _ => {
+                *self = Proof::Done;
+                Ok(())
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self, Proof::Done)
+    }
+}
+
+/// Asks the server for TLS; `false` only where plain text will do.
+async fn server_speaks_tls<S>(about: &About<'_>, stream: &mut S) -> Result<bool, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    about.watch.enter(Phase::Tls);
+    let mut answer = [0];
+    let exchanged = async {
+        stream.write_all(&message::ssl_request()).await?;
+        stream.read_exact(&mut answer).await
+    };
+    exchanged.await.map_err(|error| about.broken(&error))?;
+    match answer[0] {
+        b'S' => Ok(true),
+        b'N' => about.require_no_tls().map(|()| false),
+        // An error in place of an answer comes from a server that is too busy to start a session.
+        b'E' => Err(Reason::SessionRefused {
+            place: about.place.clone(),
+        }
+        .into()),
+        _ => Err(about.another_protocol()),
+    }
+}
+
+/// A password that is empty is one that nobody has.
+fn password<'a>(about: &About<'a>) -> Result<&'a str, Failure> {
+    about.password.ok_or_else(|| {
+        Reason::PasswordMissing {
+            place: about.place.clone(),
+            user: about.user(),
+        }
+        .into()
+    })
+}
+
+fn unproven(about: &About<'_>) -> Failure {
+    Reason::ServerUnproven {
+        place: about.place.clone(),
+    }
+    .into()
+}
+
+async fn derive(password: &str, server: ServerFirst) -> (Arc<ScramKeys>, ServerFirst) {
+    if server.rounds.get() <= ROUNDS_BRIEF {
+        return (Arc::new(ScramKeys::derive(password, &server)), server);
+    }
+    let password = Zeroizing::new(password.to_owned());
+    let derived = tokio::task::spawn_blocking(move || {
+        let keys = ScramKeys::derive(&password, &server);
+        (Arc::new(keys), server)
+    });
+    derived.await.expect("deriving keys does not panic")
+}
+
+fn nonce() -> String {
+    let mut bytes = [0; 18];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the machine had random numbers when the process started");
+    STANDARD_NO_PAD.encode(bytes)
+}
+
+/// `md5` and MD5 of (MD5 of password and user) and salt, in hexadecimal.
+fn md5_answer(user: &str, password: &str, salt: [u8; 4]) -> String {
+    let inner = hex(&Md5::new().chain_update(password).chain_update(user).finalize());
+    let outer = hex(&Md5::new().chain_update(inner).chain_update(salt).finalize());
+    format!("md5{outer}")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
