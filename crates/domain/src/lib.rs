@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod connection_url;
 mod destination;
 mod endpoint;
 mod env_name;
@@ -9,6 +10,7 @@ mod kind;
 mod outcome;
 mod thresholds;
 
+pub use connection_url::{Connection, SCHEMES, UrlError};
 pub use destination::Destination;
 pub use endpoint::{
     Address, ApiTarget, DatabaseTarget, Endpoint, Host, HttpTarget, Port, RawEndpoint, Scheme, Service,

@@ -8,7 +8,7 @@ use insightpulse_sidecar::commands::Cli;
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("insightpulse: {error:#}");
             ExitCode::FAILURE

@@ -206,6 +206,11 @@ impl TryFrom<String> for LogFormat {
 }
 
 impl RawSettings {
+    /// All that a verb needs which only probes.
+    pub fn egress(self) -> EgressPolicy {
+        self.egress.into()
+    }
+
     /// Reads the file, if one is named, and the environment, which goes before it.
     pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
         let variables = env::vars_os()
@@ -284,6 +289,16 @@ impl RawSettings {
     }
 }
 
+impl From<RawEgress> for EgressPolicy {
+    fn from(raw: RawEgress) -> Self {
+        Self {
+            allow_loopback: raw.allow_loopback,
+            allow: raw.allow,
+            deny: raw.deny,
+        }
+    }
+}
+
 impl Settings {
     pub fn validate(raw: RawSettings) -> anyhow::Result<Self> {
         let state = raw.state()?;
@@ -323,11 +338,7 @@ impl Settings {
                 requests_per_second,
             },
             state,
-            egress: EgressPolicy {
-                allow_loopback: egress.allow_loopback,
-                allow: egress.allow,
-                deny: egress.deny,
-            },
+            egress: egress.into(),
             probe: Limits {
                 timeout: Duration::from_millis(probe.timeout_ms),
                 concurrency: probe.concurrency,

@@ -2,9 +2,11 @@
 
 mod keys;
 mod pair;
+mod probe;
 mod serve;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -31,17 +33,23 @@ enum Command {
     Keys(keys::Command),
     /// Prints a one-time code that pairs an Odoo database, within minutes
     Pair(pair::Pair),
+    Probe(probe::Probe),
 }
 
 impl Cli {
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
         // Another part of the process, a test, may have chosen already.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let settings = RawSettings::read(self.config.as_deref())?;
+        let settings = match RawSettings::read(self.config.as_deref()) {
+            Err(error) if matches!(self.command, Command::Probe(_)) => return Ok(probe::bad_input(&error)),
+            settings => settings?,
+        };
         match self.command {
-            Command::Serve => serve::run(settings).await,
-            Command::Keys(command) => keys::run(command, settings).await,
-            Command::Pair(pair) => pair::run(pair, settings),
+            Command::Serve => serve::run(settings).await?,
+            Command::Keys(command) => keys::run(command, settings).await?,
+            Command::Pair(pair) => pair::run(pair, settings)?,
+            Command::Probe(options) => return probe::run(options, settings).await,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,5 +2,6 @@
 
 mod configuration;
 mod keys;
+mod probe;
 mod program;
 mod serve;
