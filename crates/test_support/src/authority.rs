@@ -36,19 +36,33 @@ impl Authority {
 
     /// A certificate for host names and addresses.
     pub fn issue(&self, names: &[&str]) -> Certificate {
-        self.issue_until(names, 2100)
+        self.issue_for(names, 2019, 2100)
     }
 
     /// A certificate that expired in 2020.
     pub fn issue_expired(&self, names: &[&str]) -> Certificate {
-        self.issue_until(names, 2020)
+        self.issue_for(names, 2019, 2020)
     }
 
-    fn issue_until(&self, names: &[&str], year: i32) -> Certificate {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    /// A certificate whose time begins in 2099.
+    pub fn issue_too_early(&self, names: &[&str]) -> Certificate {
+        self.issue_for(names, 2099, 2100)
+    }
+
+    /// A certificate that nobody has issued but who shows it.
+    pub fn self_signed(names: &[&str]) -> Certificate {
+        let key = KeyPair::generate().expect("a key");
+        let own = params(names, 2019, 2100)
+            .self_signed(&key)
+            .expect("a certificate");
+        Certificate {
+            chain: vec![own],
+            key,
+        }
+    }
+
+    fn issue_for(&self, names: &[&str], from: i32, until: i32) -> Certificate {
+        let params = params(names, from, until);
         let key = KeyPair::generate().expect("a key");
         let own = params.signed_by(&key, &self.0).expect("a certificate");
         Certificate {
@@ -56,6 +70,14 @@ impl Authority {
             key,
         }
     }
+}
+
+fn params(names: &[&str], from: i32, until: i32) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names");
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    params
 }
 
 impl Default for Authority {
@@ -73,7 +95,7 @@ impl Certificate {
         self.key.serialize_pem()
     }
 
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+    pub fn server_config(&self) -> Arc<ServerConfig> {
         let chain = self
             .chain
             .iter()

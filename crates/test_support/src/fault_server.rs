@@ -44,7 +44,32 @@ enum Behaviour {
     Endless { begin: Vec<u8>, again: Vec<u8> },
     Trickling { words: Vec<u8>, pause: Duration },
     OverTls(Arc<ServerConfig>, Vec<u8>),
+    Scripted(Vec<Step>),
 }
+
+/// What a server does in one place of a conversation.
+pub enum Step {
+    /// Waits until something comes.
+    Receive,
+    /// Takes in so many bytes, and leaves what comes after them.
+    ReceiveExactly(usize),
+    Send(Vec<u8>),
+    Wait(Duration),
+    /// Takes part in a handshake, and goes on in the encrypted connection.
+    Tls(Arc<ServerConfig>),
+    /// Resets the connection, and with it ends; not within TLS.
+    Reset,
+    /// Closes the connection, and with it ends.
+    Close,
+    /// Sends the same for ever.
+    Endless(Vec<u8>),
+    /// Sends a byte at a time, with a pause before each, over and over.
+    Trickle(Vec<u8>, Duration),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// One connection, counted while it lasts.
 struct Visit {
@@ -112,6 +137,11 @@ impl FaultServer {
     /// Speaks TLS, and answers there.
     pub async fn answering_over_tls(certificate: &Certificate, words: impl Into<Vec<u8>>) -> Self {
         Self::start(Behaviour::OverTls(certificate.server_config(), words.into())).await
+    }
+
+    /// Follows a script with everybody, then listens.
+    pub async fn scripted(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self::start(Behaviour::Scripted(steps.into_iter().collect())).await
     }
 
     pub fn port(&self) -> u16 {
@@ -207,6 +237,7 @@ impl Visit {
                     tokio::time::sleep(*pause).await;
                 }
             }
+            Behaviour::Scripted(steps) => self.follow(stream, steps).await,
             Behaviour::OverTls(config, words) => {
                 let accepting = TlsAcceptor::from(Arc::clone(config)).accept(stream);
                 let Ok(mut stream) = accepting.await else {
@@ -217,6 +248,64 @@ impl Visit {
                 self.listen(&mut stream).await;
             }
         }
+    }
+
+    async fn follow(&self, stream: TcpStream, steps: &[Step]) {
+        let mut stream: Box<dyn Stream> = match steps {
+            // Said before it happens: the connection is no plain one any more once it is boxed.
+            steps if steps.iter().any(|step| matches!(step, Step::Reset)) => {
+                stream.set_zero_linger().expect("set");
+                Box::new(stream)
+            }
+            _ => Box::new(stream),
+        };
+        for step in steps {
+            let goes_on = match step {
+                Step::Receive => self.receive(&mut stream).await,
+                Step::ReceiveExactly(length) => {
+                    let mut bytes = vec![0; *length];
+                    let read = stream.read_exact(&mut bytes).await.is_ok();
+                    lock(&self.seen).received[self.number].extend_from_slice(&bytes);
+                    read
+                }
+                Step::Send(words) => self.send(&mut stream, words).await,
+                Step::Wait(pause) => {
+                    tokio::time::sleep(*pause).await;
+                    true
+                }
+                Step::Tls(config) => match TlsAcceptor::from(Arc::clone(config)).accept(stream).await {
+                    Ok(secured) => {
+                        stream = Box::new(secured);
+                        true
+                    }
+                    Err(_) => return,
+                },
+                Step::Reset | Step::Close => false,
+                Step::Endless(words) => {
+                    let words = words.repeat(1000);
+                    let mut total = 0;
+                    while self.send(&mut stream, &words).await {
+                        total += words.len();
+                        let mut seen = lock(&self.seen);
+                        seen.sent = seen.sent.max(total);
+                    }
+                    false
+                }
+                Step::Trickle(words, pause) => {
+                    for byte in words.iter().cycle() {
+                        tokio::time::sleep(*pause).await;
+                        if !self.send(&mut stream, &[*byte]).await {
+                            break;
+                        }
+                    }
+                    false
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        self.listen(&mut stream).await;
     }
 
     /// Takes in what comes next; `false` at the end of the connection.

@@ -2,8 +2,8 @@
 
 mod attacks;
 mod check;
-mod crowd;
 mod egress;
+mod faults;
 mod http;
 mod postgres;
 mod postgres_faults;
