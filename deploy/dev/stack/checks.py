@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import addon_tests, downloads, lifecycle, packages, postgres, sidecar
+from . import addon_tests, downloads, lifecycle, packages, postgres, sidecar, systems
 from .console import StackError, step
 from .settings import CHECKOUT
 
@@ -101,6 +101,8 @@ def _get_tools_ready() -> Path:
     _get_servers_and_browser_ready()
     with step("systemd's checker of units") as current:
         current.note = "installed" if packages.ensure([packages.SYSTEMD_ANALYZE]) else "is there"
+    with step("The systems that are probed") as current:
+        current.note = "installed" if systems.ensure() else "are there"
     with step("cargo-nextest") as current:
         current.note = _get_nextest()
     with step("Python tools of the tests"):

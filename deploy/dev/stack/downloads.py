@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -76,6 +77,24 @@ def virtualenv(name: str, requirements: Path) -> Path:
             whole.touch()
         _point(target.with_name(name), target)
     return target / "bin/python"
+
+
+def node_modules(name: str, manifest: Path) -> Path:
+    """The `node_modules` of the folder `manifest`, which has a `package.json` and its lock, made if it is missing.
+
+    As with `virtualenv`, the folder that it is in bears a hash of these, and the link `name` points to it.
+    """
+    inputs = [manifest / "package.json", manifest / "package-lock.json"]
+    target = cache_dir() / f"{name}-{files.digest(platform.machine(), *inputs)[:12]}"
+    with filled(target) as partial:
+        if partial is not None:
+            for path in inputs:
+                shutil.copy(path, partial)
+            # Scripts of packages are not run; what one would have done is done by whoever uses the package.
+            options = ("--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error")
+            run(["npm", "ci", *options], purpose=f"install the npm packages of {manifest.name}", cwd=partial)
+    _point(target.with_name(name), target)
+    return target / "node_modules"
 
 
 def _point(link: Path, target: Path) -> None:

@@ -14,6 +14,9 @@ from .command import run
 from .console import StackError
 
 _CLUSTER_DEFAULTS = Path("/etc/postgresql-common/createcluster.d/insightpulse.conf")
+# What Debian's packages ask before they start a service; 101 is a no.
+_SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")
+_NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
 class Need(NamedTuple):
@@ -22,6 +25,16 @@ class Need(NamedTuple):
     what: str
     is_there: Callable[[], bool]
     packages: tuple[str, ...]
+
+
+def program(name: str) -> Path | None:
+    """Where a program is; daemons lie in a folder that is in root's PATH alone."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    return Path(found) if found else None
+
+
+def _has(*programs: str) -> Callable[[], bool]:
+    return lambda: all(program(name) is not None for name in programs)
 
 
 def _has_venv() -> bool:
@@ -34,6 +47,17 @@ C_COMPILER = Need("a C compiler", lambda: shutil.which("cc") is not None, ("gcc"
 CPP_COMPILER = Need("a C++ compiler", lambda: shutil.which("c++") is not None, ("g++",))
 CHROMIUM = Need("Chromium", lambda: shutil.which("chromium") is not None, ("chromium",))
 SYSTEMD_ANALYZE = Need("systemd-analyze", lambda: shutil.which("systemd-analyze") is not None, ("systemd",))
+PGBOUNCER = Need("PgBouncer", _has("pgbouncer"), ("pgbouncer",))
+# Not mariadb-server, which brings a service, and needs more than it runs.
+MARIADB = Need(
+    "MariaDB",
+    _has("mariadbd", "mariadb-install-db", "mariadb"),
+    ("mariadb-server-core", "mariadb-client-core"),
+)
+NGINX = Need("nginx", _has("nginx"), ("nginx-light",))
+BLACKBOX_EXPORTER = Need("blackbox_exporter", _has("prometheus-blackbox-exporter"), ("prometheus-blackbox-exporter",))
+IPROUTE = Need("ip, for networks of the tests' own", _has("ip", "unshare"), ("iproute2", "util-linux"))
+NODE = Need("Node.js and npm", _has("node", "npm"), ("nodejs", "npm"))
 PYTHON_VENV = Need("Python's venv", _has_venv, ("python{}.{}-venv".format(*sys.version_info),))
 
 
@@ -49,7 +73,7 @@ def ensure(needs: Iterable[Need]) -> list[str]:
         raise StackError(f"missing: {what}; and there is no apt-get to install it with")
     if os.geteuid() != 0:
         raise StackError(f"missing: {what}; as root, run: {' '.join(install)}")
-    with _no_default_cluster():
+    with _no_default_cluster(), _no_services():
         try:
             _apt_get(install)
         except StackError:
@@ -83,3 +107,18 @@ def _no_default_cluster() -> Iterator[None]:
         for path in reversed(made):
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+
+@contextlib.contextmanager
+def _no_services() -> Iterator[None]:
+    """Keeps packages from starting services: the servers that are wanted are started by ourselves, as ourselves."""
+    if _SERVICE_POLICY.exists():
+        # It is the machine's own, which knows better: that of a container says no, too.
+        yield
+        return
+    _SERVICE_POLICY.write_text(_NO_SERVICES)
+    _SERVICE_POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _SERVICE_POLICY.unlink()

@@ -1,13 +1,12 @@
 """A private PostgreSQL cluster in a folder of its own."""
 
 import os
-import pwd
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import files, network
+from . import files, network, unprivileged
 from .command import run
 from .console import StackError
 from .process import Daemon
@@ -46,12 +45,18 @@ class Cluster:
         self.directory = directory
         self.host = network.HOST
         self.port = port or network.free_port()
-        self._data = directory / "data"
+        self.data = directory / "data"
         self._daemon = Daemon("postgres", directory, log or directory / "postgres.log")
 
     @property
     def bindir(self) -> Path:
+        """Where the client programs are."""
         return bindir()
+
+    @property
+    def server_bindir(self) -> Path:
+        """Where `initdb` and `postgres` are."""
+        return self.bindir
 
     @property
     def log(self) -> Path:
@@ -67,7 +72,7 @@ class Cluster:
             return False
         self.stop()
         network.require_free(self.port, "PG_PORT")
-        self._daemon.start(command, env=clean_environment(), cwd=self._data, version=version)
+        self._daemon.start(command, env=clean_environment(), cwd=self.data, version=version)
         self._daemon.wait_until(self.is_healthy, timeout)
         return True
 
@@ -125,7 +130,7 @@ class Cluster:
 
     def _initialise(self) -> None:
         """Makes the data directory in one step that either is done or not."""
-        if self._data.exists():
+        if self.data.exists():
             if not (self.directory / f"{SUPERUSER}.password").exists():
                 raise StackError(
                     f"the superuser's password of the cluster in {self.directory} is lost: "
@@ -139,21 +144,21 @@ class Cluster:
         pwfile = partial / "pwfile"
         files.write_private(pwfile, self.password())
         for path in (partial, partial / "data", pwfile):
-            shutil.chown(path, _server_user())
+            unprivileged.own(path)
         run(
             [
-                *self._as_server_user(partial),
-                *(self.bindir / "initdb", "--pgdata", partial / "data", "--username", SUPERUSER),
+                *unprivileged.prefix(partial),
+                *(self.server_bindir / "initdb", "--pgdata", partial / "data", "--username", SUPERUSER),
                 *("--auth=scram-sha-256", "--pwfile", pwfile, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
             ],
             purpose="make a PostgreSQL cluster",
             cwd=partial,
         )
-        (partial / "data").rename(self._data)
+        (partial / "data").rename(self.data)
         shutil.rmtree(partial)
 
-    def _command(self) -> Sequence[str | Path]:
-        settings = {
+    def _settings(self) -> Mapping[str, str | int | Path]:
+        return {
             "listen_addresses": self.host,
             "port": self.port,
             "unix_socket_directories": self._socket_dir(),
@@ -161,50 +166,15 @@ class Cluster:
             "fsync": "off",
             "max_connections": 200,
         }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        return [*self._as_server_user(self._data), self.bindir / "postgres", "-D", self._data, *options]
+
+    def _command(self) -> Sequence[str | Path]:
+        options = [f"--{name}={value}" for name, value in self._settings().items()]
+        return [*unprivileged.prefix(self.data), self.server_bindir / "postgres", "-D", self.data, *options]
 
     def _socket_dir(self) -> str:
         """Where the socket is, or nowhere if its path would be too long for the kernel."""
-        path = self._data / f".s.PGSQL.{self.port}"
-        return str(self._data) if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH else ""
-
-    def _as_server_user(self, directory: Path) -> list[str]:
-        """What has to stand before a command of PostgreSQL, which refuses to run as root.
-
-        A checkout or its STATE_DIR may lie below a folder that is root's alone, which the user
-        `postgres` cannot pass through: there, and only there, the server is given the right to.
-        """
-        if os.geteuid() != 0:
-            return []
-        change_user = ["setpriv", f"--reuid={_server_user()}", f"--regid={_server_group()}", "--init-groups"]
-        for capabilities in ([], _capability("dac_read_search"), _capability("dac_override")):
-            prefix = [*change_user, *capabilities]
-            try:
-                # Not `test -r`: the kernel answers that question as if there were no capabilities.
-                run([*prefix, "ls", directory], purpose="see whether PostgreSQL gets to its data", cwd=Path("/"))
-                return prefix
-            except StackError:
-                continue
-        raise StackError(f"the user {_server_user()} cannot get to {directory}: name another STATE_DIR")
-
-
-def _capability(name: str) -> list[str]:
-    return [f"--inh-caps=+{name}", f"--ambient-caps=+{name}"]
-
-
-def _server_user() -> str:
-    """Who the server runs as: ourselves, but for root."""
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    try:
-        return pwd.getpwnam("postgres").pw_name
-    except KeyError:
-        raise StackError("PostgreSQL refuses to run as root, and there is no user 'postgres' to run it as") from None
-
-
-def _server_group() -> int:
-    return pwd.getpwnam(_server_user()).pw_gid
+        path = self.data / f".s.PGSQL.{self.port}"
+        return str(self.data) if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH else ""
 
 
 def _literal(text: str) -> str:

@@ -34,7 +34,7 @@ class Daemon:
         """The id of the process, None when it does not run."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid, began = _identity(self._pidfile.read_text())
-            if _identity(Path(f"/proc/{pid}/stat").read_text()) == (pid, began) and not _is_zombie(pid):
+            if _identity(Path(f"/proc/{pid}/stat").read_text()) == (pid, began) and not _has_ended(pid):
                 return pid
         return None
 
@@ -117,10 +117,13 @@ def _identity(stat: str) -> tuple[int, int]:
     return int(stat.split(maxsplit=1)[0]), int(stat.rpartition(")")[2].split()[19])
 
 
-def _is_zombie(pid: int) -> bool:
-    """Whether it has ended, and only waits for its parent to ask how."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def _has_ended(pid: int) -> bool:
+    """Whether it is no more than an entry, kept until its parent asks how it ended; ours is asked."""
+    try:
+        # With threads that still go on, it looks like ended in /proc before it is.
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        pass
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
