@@ -17,6 +17,8 @@ from stack.sidecar import Sidecar
 _ORDER = [
     "deploy",
     "test_whole_path",
+    "test_systems",
+    "test_probes",
     "test_canary",
     "test_keys",
     "test_pairing",

@@ -201,9 +201,11 @@ impl Evidence {
             && let Some(most) = limit(thresholds.certificate_days)
         {
             let days = (expires.as_second() - now.as_second()) as f64 / 86_400.0;
-            if days < most {
+            if days < 0.0 {
+                reasons.push(Reason::CertificatePassed {});
+            } else if days < most {
                 reasons.push(Reason::CertificateExpiring {
-                    days: format!("{:.0}", days.max(0.0).floor()),
+                    days: format!("{:.0}", days.floor()),
                 });
             }
         }
@@ -337,6 +339,15 @@ mod tests {
         assert_eq!(verdict.status, Status::Degraded);
         expect_test::expect!["The server's certificate expires in 13 days. 86 of 100 connections are in use, and more than 85% is much. The replica is 61 s behind, and more than 60 s is much. It took 101 ms, and more than 100 ms is slow."]
             .assert_eq(&verdict.message().expect("reasons"));
+        let passed = Evidence {
+            facts: Facts {
+                certificate_expires_at: Timestamp::from_second(-1).ok(),
+                ..Facts::default()
+            },
+            ..Evidence::default()
+        };
+        let verdict = judge(passed, 1, &limits());
+        assert_eq!(verdict.reasons[0].kind(), FailureKind::CertificateExpired);
         let off = Thresholds {
             slow_ms: 0,
             certificate_days: 0,

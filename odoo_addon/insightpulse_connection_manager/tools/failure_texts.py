@@ -104,6 +104,9 @@ REASONS = {
     "panicked": _lt("The probe failed in the sidecar itself."),
     "in_recovery": _lt("%(place)s is a replica: it is in recovery, and takes no writes."),
     "slow": _lt("It took %(latency)s ms, and more than %(threshold)s ms is slow."),
+    "certificate_passed": _lt(
+        "The server's certificate has expired, which the TLS mode of this connection does not look at."
+    ),
     "certificate_expiring": _lt("The server's certificate expires in %(days)s days."),
     "connections_high": _lt("%(used)s of %(most)s connections are in use, and more than %(percent)s%% is much."),
     "replica_lag": _lt("The replica is %(seconds)s s behind, and more than %(threshold)s s is much."),

@@ -207,6 +207,8 @@ reasons! {
 
     InRecovery InRecovery "in_recovery" { place } "{place} is a replica: it is in recovery, and takes no writes."
     Slow Slow "slow" { latency, threshold } "It took {latency} ms, and more than {threshold} ms is slow."
+    CertificateExpired CertificatePassed "certificate_passed" {}
+        "The server's certificate has expired, which the TLS mode of this connection does not look at."
     CertificateExpiring CertificateExpiring "certificate_expiring" { days }
         "The server's certificate expires in {days} days."
     ConnectionsHigh ConnectionsHigh "connections_high" { used, most, percent }

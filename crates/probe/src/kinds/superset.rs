@@ -20,6 +20,11 @@ struct Login {
 }
 
 #[derive(Deserialize)]
+struct Version {
+    version_string: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Databases {
     count: i64,
 }
@@ -138,25 +143,16 @@ async fn databases(client: &mut Client<'_>, base: &str, token: &SecretString) ->
     Ok(databases.count)
 }
 
-/// Superset tells its version to its own pages alone, in what their script
-/// begins with; the login page has it. A proxy may have taken the page away.
+/// Superset tells it from version 6 on; a proxy may have taken the address away.
 async fn version(client: &mut Client<'_>, base: &str) -> Result<Option<String>, Failure> {
     let answer = client
-        .get(&format!("{base}/login/"), &HeaderMap::new(), Phase::Query)
+        .get(&format!("{base}/version"), &HeaderMap::new(), Phase::Query)
         .await?;
     if answer.status != 200 {
         return Ok(None);
     }
-    let page = answer.text().await?;
-    Ok(version_in(&String::from_utf8_lossy(&page.bytes)))
-}
-
-fn version_in(page: &str) -> Option<String> {
-    // The script's beginning is JSON in an attribute, so its quotes are written out.
-    let page = page.replace("&#34;", "\"").replace("&quot;", "\"");
-    let (_, rest) = page.split_once("\"version_string\"")?;
-    let (_, rest) = rest.split_once('"')?;
-    let (version, _) = rest.split_once('"')?;
-    let is_one = version.len() <= 40 && version.starts_with(|first: char| first.is_ascii_digit());
-    is_one.then(|| server_text(version))
+    let version: Option<Version> = answer.text().await?.json().ok();
+    Ok(version
+        .and_then(|version| version.version_string)
+        .map(|text| server_text(&text)))
 }

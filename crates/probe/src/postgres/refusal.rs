@@ -45,7 +45,8 @@ pub fn refusal(about: &About<'_>, error: &ServerError<'_>) -> Failure {
 /// only ones known to, and their words are part of no translation.
 fn by_words(place: String, user: String, database: String, words: &str) -> Reason {
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-    if says(&["no such database"]) {
+    if says(&["no such database"]) || (words.starts_with("database \"") && words.ends_with("does not exist"))
+    {
         Reason::DatabaseUnknown { place, database }
     } else if says(&["no such user", "Tenant or user not found"]) {
         Reason::UserUnknown { place, user }

@@ -37,10 +37,10 @@ async fn superset(token: &str, databases: ResponseTemplate) -> MockServer {
         .respond_with(databases)
         .mount(&server)
         .await;
-    let page = r#"<div id="app" data-bootstrap="{&#34;navbar_right&#34;: {&#34;version_string&#34;: &#34;6.1.0&#34;}}">"#;
+    let version = json!({"build_number": null, "version_sha": "", "version_string": "6.1.0"});
     Mock::given(method("GET"))
-        .and(path("/login/"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(page))
+        .and(path("/version"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(version))
         .mount(&server)
         .await;
     server
