@@ -29,7 +29,7 @@ addon-tests: ## Run only the addon's tests, with Odoo's own runner
 bench: ## Run the benchmarks beside their peers
 	@$(STACK) bench
 
-fuzz: ## Fuzz the parsers of tokens and keyrings; FUZZ_SECONDS=60 each
+fuzz: ## Fuzz the project's own parsers; FUZZ_SECONDS=60 each
 	@$(STACK) fuzz
 
 fmt: ## Format all Rust and Python code in place

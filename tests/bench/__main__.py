@@ -1,4 +1,5 @@
-"""`make bench`: Test beside a plain psycopg2.connect to the same server, and the vault beside Fernet."""
+"""`make bench`: Test beside a plain psycopg2.connect to the same server, the vault beside Fernet, probes beside pgbench
+and blackbox_exporter."""
 
 import contextlib
 import statistics
@@ -11,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import probes
 import psycopg2
 import vault
 from peers import BlackHole
@@ -27,6 +29,10 @@ TIMEOUT_S = 2
 
 def main() -> None:
     vault.measure()
+    with tempfile.TemporaryDirectory(prefix="insightpulse-bench-") as folder:
+        # PostgreSQL's user has to get there.
+        Path(folder).chmod(0o755)
+        probes.measure(Path(folder))
     with tempfile.TemporaryDirectory(prefix="insightpulse-bench-") as folder, contextlib.ExitStack() as stack:
         directory = Path(folder)
         with step("Odoo, its sidecar and a PostgreSQL to test"):

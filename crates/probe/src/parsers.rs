@@ -16,14 +16,11 @@ pub fn scram_first(bytes: &[u8]) -> Option<ServerFirst> {
     Scram::new("", "nonce".into(), None).read_first(bytes)
 }
 
-/// In pieces of the size that the first byte says.
-pub fn server_sent_events(bytes: &[u8]) {
+/// The names and the data of a stream's events, read in pieces of a size.
+pub fn server_sent_events(stream: &[u8], size: usize) -> Vec<(String, String)> {
     let mut events = Events::default();
-    if let Some((size, stream)) = bytes.split_first() {
-        for piece in stream.chunks(usize::from(*size).max(1)) {
-            events.push(piece);
-        }
-    }
+    let read = stream.chunks(size.max(1)).flat_map(|piece| events.push(piece));
+    read.map(|event| (event.name, event.data)).collect()
 }
 
 pub fn mysql_packet(bytes: &[u8]) {

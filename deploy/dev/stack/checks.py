@@ -14,8 +14,19 @@ from .settings import CHECKOUT
 
 _TEST_REQUIREMENTS = CHECKOUT / "tests/requirements.txt"
 _RUFF_CONFIG = CHECKOUT / "deploy/dev/ruff.toml"
-_FUZZ = CHECKOUT / "crates/vault/fuzz"
-_FUZZ_TARGETS = ("token", "keyring")
+# Workspaces of their own, and what each fuzzes.
+_FUZZ = {
+    CHECKOUT / "crates/vault/fuzz": ("token", "keyring"),
+    CHECKOUT / "crates/probe/fuzz": (
+        "postgresql",
+        "mysql",
+        "server_sent_events",
+        "mcp",
+        "certificate",
+        "connection_url",
+        "expectation",
+    ),
+}
 _PYTHON_FOLDERS = ("odoo_addon", "tests", "deploy")
 
 
@@ -55,23 +66,27 @@ def bench() -> int:
 
 
 def fuzz() -> int:
-    """Fuzzes the vault's parsers, each for FUZZ_SECONDS; what crashes one is kept and named."""
+    """Fuzzes the project's own parsers, each for FUZZ_SECONDS; what crashes one is kept and named."""
     seconds = os.environ.get("FUZZ_SECONDS") or "60"
     packages.ensure([packages.CPP_COMPILER])
     host = subprocess.run(["rustc", "--print", "host-tuple"], check=True, capture_output=True, text=True).stdout.strip()
     built = CHECKOUT / "target/fuzz"
     build = ["cargo", "build", "--release", "--locked", "--target", host, "--target-dir", str(built)]
-    # Its configuration, with the flags of libFuzzer, is read there alone.
-    if subprocess.run(build, cwd=_FUZZ).returncode != 0:
-        raise StackError("the fuzz targets cannot be built")
-    failed = [name for name in _FUZZ_TARGETS if not _fuzzed(built, host, name, seconds)]
+    for workspace in _FUZZ:
+        # Its configuration, with the flags of libFuzzer, is read there alone.
+        if subprocess.run(build, cwd=workspace).returncode != 0:
+            raise StackError("the fuzz targets cannot be built")
+    targets = [(workspace, name) for workspace, names in _FUZZ.items() for name in names]
+    failed = [name for workspace, name in targets if not _fuzzed(built, host, workspace / "seeds" / name, seconds)]
     if failed:
         raise StackError(f"fuzzing found something: {', '.join(failed)}")
-    print(f"==> {len(_FUZZ_TARGETS)} parsers, {seconds} s each, nothing found")
+    print(f"==> {len(targets)} parsers, {seconds} s each, nothing found")
     return 0
 
 
-def _fuzzed(built: Path, host: str, name: str, seconds: str) -> bool:
+def _fuzzed(built: Path, host: str, seeds: Path, seconds: str) -> bool:
+    """Runs the target that has its seeds in a folder of its name."""
+    name = seeds.name
     corpus = built / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
     options = [
@@ -80,7 +95,7 @@ def _fuzzed(built: Path, host: str, name: str, seconds: str) -> bool:
         f"-artifact_prefix={built}/{name}-",
         "-print_final_stats=1",
     ]
-    return _ran(built / host / "release" / name, *options, corpus, _FUZZ / "seeds" / name)
+    return _ran(built / host / "release" / name, *options, corpus, seeds)
 
 
 def fmt() -> int:
