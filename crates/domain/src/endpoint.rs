@@ -455,6 +455,8 @@ impl HttpTarget {
         }
         let host = url.host().ok_or(Reason::HostMissing {})?.to_owned();
         let port = match url.port() {
+            // In a field, nothing is written as 0; in an address it is a port that is none.
+            Some(0) => return Err(Reason::PortInvalid { port: "0".into() }.into()),
             Some(port) => Port::of_field(Some(i64::from(port)))?,
             None => field_port,
         };
@@ -796,6 +798,12 @@ mod tests {
             "https://me:pw@api.example",
             0,
             expect!["The address has a user name or a password in it; they belong into their own fields."],
+        );
+        check(
+            Kind::Api,
+            "http://a:0/",
+            0,
+            expect!["0 is not a port; ports are 1 to 65535."],
         );
         check(
             Kind::Api,

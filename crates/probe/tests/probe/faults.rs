@@ -190,7 +190,7 @@ fn logged_in(protocol: Protocol) -> Vec<Step> {
 fn mysql_greeting(has_tls: bool) -> Vec<u8> {
     let lower = if has_tls { 0xffff_u16 } else { 0xf7ff };
     let body = [
-        &b"\x0a10.11.6-MariaDB\0\x01\0\0\012345678\0"[..],
+        &b"\x0a10.11.6-MariaDB\0\x01\0\0\x0012345678\0"[..],
         &lower.to_le_bytes(),
         &[45, 2, 0, 0xff, 0xdf, 21],
         &[0; 10],

@@ -18,7 +18,7 @@ fn packet(sequence: u8, body: &[u8]) -> Step {
 
 fn greeting(plugin: &str) -> Step {
     let body = [
-        &b"\x0a8.4.6\0\x01\0\0\012345678\0\xff\xff\x2d\x02\0\xff\xdf\x15"[..],
+        &b"\x0a8.4.6\0\x01\0\0\x0012345678\0\xff\xff\x2d\x02\0\xff\xdf\x15"[..],
         &[0; 10],
         b"abcdefghijkl\0",
         plugin.as_bytes(),
