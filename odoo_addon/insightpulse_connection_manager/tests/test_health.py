@@ -1,3 +1,5 @@
+import xmlrpc.client
+
 from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
@@ -135,6 +137,13 @@ class TestHealth(ConnectionCase):
             with self.subTest(values=values), self.assertRaises(ValidationError):
                 self.apply(outcome(endpoint, **values))
         self.assertEqual(endpoint.status, "draft")
+
+    def test_what_was_learned_can_be_read_over_xml_rpc(self):
+        endpoint = self.explained(REFUSED)
+        self.apply(outcome(endpoint, 2, facts={"database_bytes": 2**40}, explanations=[{**REFUSED, "said": None}]))
+        values = endpoint.read(["facts", "explanations"])[0]
+        self.assertIn("1099511627776", xmlrpc.client.dumps((values,), allow_none=False))
+        self.assertEqual(endpoint.database_size, "1.00 Tb")
 
     def test_what_is_unprintable_is_taken_out(self):
         endpoint = self.create_endpoint()

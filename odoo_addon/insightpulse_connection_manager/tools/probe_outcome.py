@@ -167,12 +167,13 @@ def _explanation(explanation):
         raise OutcomeInvalid("explanations.part")
     if said is not None and not isinstance(said, str):
         raise OutcomeInvalid("explanations.said")
-    return {
-        "reason": reason,
-        "values": {name: _clean(value, VALUE_LENGTH) for name, value in values.items()},
-        "part": part,
-        "said": _clean(said, VALUE_LENGTH) if said else None,
-    }
+    read = {"reason": reason, "values": {name: _clean(value, VALUE_LENGTH) for name, value in values.items()}}
+    if part:
+        read["part"] = part
+    if said:
+        read["said"] = _clean(said, VALUE_LENGTH)
+    # Without a None, which Odoo's XML-RPC does not write inside of a value.
+    return read
 
 
 def _facts(facts):
@@ -183,7 +184,9 @@ def _facts(facts):
     read = {}
     for name in FACT_NUMBERS:
         if facts.get(name) is not None:
-            read[name] = _integer(facts, name, 0, FACT_NUMBER_MAX)
+            number = _integer(facts, name, 0, FACT_NUMBER_MAX)
+            # XML-RPC has no greater integers, and a database may have more bytes.
+            read[name] = number if number <= CONNECTIONS_MAX else float(number)
     for name in FACT_TEXTS:
         if facts.get(name) is not None:
             if not isinstance(facts[name], str):
