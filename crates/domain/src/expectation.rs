@@ -91,11 +91,14 @@ impl JsonPath {
     }
 }
 
-/// In the normal form of RFC 9535, section 2.7.
+/// As one would type it: the shorthand where a name has one.
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("$")?;
         self.steps.iter().try_for_each(|step| match step {
+            Step::Name(name) if shorthand(name).is_some_and(|(_, rest)| rest.is_empty()) => {
+                write!(f, ".{name}")
+            }
             Step::Name(name) => write!(f, "['{}']", name.replace('\\', r"\\").replace('\'', r"\'")),
             Step::Index(index) => write!(f, "[{index}]"),
         })
@@ -183,12 +186,12 @@ mod tests {
             expected.assert_eq(&said);
         };
         check("$", expect!["$"]);
-        check("$.status", expect!["$['status']"]);
+        check("$.status", expect!["$.status"]);
         check(
             "$.checks[-1]['a \\' name'][\"b\"]",
-            expect![[r"$['checks'][-1]['a \' name']['b']"]],
+            expect![[r#"$.checks[-1]['a \' name'].b"#]],
         );
-        check("$.größe", expect!["$['größe']"]);
+        check("$.größe", expect!["$.größe"]);
         for text in [
             "", "status", "$.", "$..a", "$.*", "$[*]", "$[?@.a]", "$['a'", "$['a]", "$[0", "$.0a", "$[1:2]",
         ] {

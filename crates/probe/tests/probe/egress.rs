@@ -4,6 +4,8 @@ use expect_test::expect;
 use insightpulse_domain::Kind;
 use insightpulse_probe::{Egress, EgressPolicy};
 use insightpulse_test_support::FaultServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::check::{Asked, describe, net};
 
@@ -70,4 +72,22 @@ async fn where_a_network_is_allowed_another_is_not_dialled() {
     expect!["egress_denied: The sidecar's egress policy forbids 127.0.0.1 (rule: not in egress.allow)."]
         .assert_eq(&describe(&Asked::postgres(server.port()).probe(&net).await));
     assert_eq!(server.seen().accepted, 0);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_dialled_as_any_other() {
+    let listener = TcpListener::bind("[::1]:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let serving = tokio::spawn(async move {
+        let (mut stream, from) = listener.accept().await.expect("accepted");
+        stream.read(&mut [0; 1024]).await.expect("a request");
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .await
+            .expect("sent");
+        from.is_ipv6()
+    });
+    let asked = Asked::http(Kind::Api, format!("http://[::1]:{port}/"));
+    expect!["healthy: resolve, connect, query"].assert_eq(&describe(&asked.probe(net()).await));
+    assert!(serving.await.expect("no panic"));
 }
