@@ -28,8 +28,9 @@ class ConnectionEndpointHealth(models.Model):
     protocol = fields.Char(compute="_compute_facts")
     http_status = fields.Char(string="HTTP Status", compute="_compute_facts")
     answer_size = fields.Char(compute="_compute_facts")
-    tools_count = fields.Integer(string="Tools", compute="_compute_facts")
-    databases_count = fields.Integer(string="Databases", compute="_compute_facts")
+    # As texts: none at all is another answer than none known.
+    tools_count = fields.Char(string="Tools", compute="_compute_facts")
+    databases_count = fields.Char(string="Databases", compute="_compute_facts")
     odoo_version = fields.Char(string="Odoo Version", compute="_compute_facts")
     parts_answering = fields.Char(string="Parts That Answer", compute="_compute_facts")
 
@@ -84,13 +85,17 @@ class ConnectionEndpointHealth(models.Model):
             endpoint.tls_version = facts.get("tls_version")
             endpoint.server_name = facts.get("server_name")
             endpoint.protocol = facts.get("protocol")
-            endpoint.http_status = str(facts["http_status"]) if "http_status" in facts else False
+            endpoint.http_status = self._number(facts.get("http_status"))
             endpoint.answer_size = self._size(facts.get("body_bytes"))
-            endpoint.tools_count = facts.get("tools") or 0
-            endpoint.databases_count = facts.get("databases") or 0
+            endpoint.tools_count = self._number(facts.get("tools"))
+            endpoint.databases_count = self._number(facts.get("databases"))
             endpoint.odoo_version = facts.get("odoo_version")
             parts = [self.env._(PARTS[part]) for part in facts.get("parts", []) if part in PARTS]
             endpoint.parts_answering = ", ".join(parts) or False
+
+    @api.model
+    def _number(self, number):
+        return str(number) if number is not None else False
 
     @api.model
     def _size(self, size):

@@ -116,6 +116,11 @@ class TestHealth(ConnectionCase):
         self.apply(failure(endpoint, 2))
         self.assertFalse(endpoint.tls_version or endpoint.certificate_expires_at or endpoint.facts)
 
+    def test_none_is_told_from_not_known(self):
+        endpoint = self.create_endpoint()
+        self.apply(outcome(endpoint, facts={"databases": 0}))
+        self.assertEqual((endpoint.databases_count, endpoint.tools_count), ("0", False))
+
     def test_what_no_sidecar_sends_is_refused(self):
         endpoint = self.create_endpoint()
         for values in (
