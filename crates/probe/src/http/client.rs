@@ -72,6 +72,11 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// `https://api.example.com:443`
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.target.scheme.as_str(), self.place)
+    }
+
     pub async fn get(
         &mut self,
         path: &str,

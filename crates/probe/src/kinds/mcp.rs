@@ -131,9 +131,13 @@ impl Server<'_> {
         let headers = self.headers(Some(STATELESS), Some("server/discover"), None);
         let answer = self.post(&headers, body).await?;
         match answer.status {
+            200..=299 => {}
+            // What every generation means by these, and what a proxy says by itself.
+            300..=399 | 401 | 403 | 407 | 429 | 502..=504 => {
+                answer.expect(&StatusSet::default(), signed_in(&headers))?;
+            }
             // Older ones: a session is missing, the version or the method is unknown, or there is no POST.
-            400 | 404 | 405 | 406 | 501 => return Ok(None),
-            _ => answer.expect(&StatusSet::default(), signed_in(&headers))?,
+            _ => return Ok(None),
         }
         let message = read(answer, id).await?;
         match message {
@@ -155,14 +159,20 @@ impl Server<'_> {
             return Ok(None);
         }
         answer.expect(&StatusSet::default(), signed_in(&headers))?;
-        let session = answer.headers.get(SESSION).cloned();
-        let message = read(answer, id).await?;
-        let hello: Hello = self.result(message)?;
-        let version = hello
-            .protocol_version
-            .clone()
-            .unwrap_or_else(|| WITH_SESSIONS.into());
-        let dialect = Dialect::Session { id: session, version };
+        let mut dialect = Dialect::Session {
+            id: answer.headers.get(SESSION).cloned(),
+            version: WITH_SESSIONS.into(),
+        };
+        let hello: Hello = match read(answer, id).await.and_then(|message| self.result(message)) {
+            Ok(hello) => hello,
+            Err(failure) => {
+                self.delete(&dialect).await;
+                return Err(failure);
+            }
+        };
+        if let (Dialect::Session { version, .. }, Some(agreed)) = (&mut dialect, &hello.protocol_version) {
+            version.clone_from(agreed);
+        }
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         let headers = self.headers_of(&dialect, None);
         let answer = self.post(&headers, ready).await;

@@ -27,13 +27,17 @@ const QUESTION: &str = "select current_setting('server_version'), \
          and not exists (select from pg_catalog.pg_stat_wal_receiver) end, \
      pg_catalog.pg_database_size(pg_catalog.current_database())";
 
+/// What every server that speaks the protocol knows, also one that is not
+/// PostgreSQL, or that has taken its functions from this user.
+const LESS: &str = "select current_setting('server_version')";
+
 pub async fn probe(place: &DatabaseTarget, asking: Asking<'_>) -> Result<Evidence, Failure> {
     let password = asking.target.password.as_ref().map(ExposeSecret::expose_secret);
     let session = postgres::connect(place, asking.target, asking.net, asking.watch).await?;
     let certificate = session.line.certificate.as_ref();
     let certificate_expires_at = certificate.map(|certificate| certificate.expires_at);
     let tls_version = session.line.tls_version.clone();
-    let mut evidence = session.ask(QUESTION, |row| read(row, password)).await?;
+    let mut evidence = session.ask(&[QUESTION, LESS], |row| read(row, password)).await?;
     evidence.facts.certificate_expires_at = certificate_expires_at;
     evidence.facts.tls_version = tls_version;
     if evidence.facts.in_recovery == Some(true) && !place.is_replica {
@@ -43,8 +47,15 @@ pub async fn probe(place: &DatabaseTarget, asking: Asking<'_>) -> Result<Evidenc
     Ok(evidence)
 }
 
-/// The one row that [`QUESTION`] asks for; `None` for any other.
+/// The one row that [`QUESTION`] or [`LESS`] asks for; `None` for any other.
 fn read(row: &[Option<&str>], password: Option<&str>) -> Option<Evidence> {
+    if let [version] = row {
+        let version = version.as_ref()?.split_whitespace().next()?;
+        return Some(Evidence {
+            server_version: Some(server_text_without(version, password)),
+            ..Evidence::default()
+        });
+    }
     let &[version, most, used, reserved, in_recovery, lag, is_cut, size] = row else {
         return None;
     };

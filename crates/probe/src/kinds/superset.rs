@@ -78,7 +78,7 @@ async fn with_login(
             user: server_text(user),
         })?;
     let tokens = &asking.net.memory.superset_tokens;
-    let whose = format!("{}{base} {user}", client.place);
+    let whose = format!("{}{base} {user}", client.origin());
     if let Some(token) = tokens.get(&whose, password.expose_secret().as_bytes()) {
         match databases(client, base, &token).await {
             // It has expired, or was withdrawn: 401, or 422 for one that is signed otherwise.

@@ -32,6 +32,9 @@ const MESSAGES_MAX: usize = 500;
 /// PostgreSQL's own default is 4096. What takes a core for a second serves an attacker only.
 const ROUNDS_MAX: u32 = 600_000;
 
+/// The class of SQLSTATE for what is not allowed, or not known, in a statement.
+const NOT_SO: &str = "42";
+
 /// So many rounds keep a thread busy that others wait for.
 const ROUNDS_BRIEF: u32 = 20_000;
 
@@ -61,13 +64,22 @@ pub async fn connect<'a>(
 impl Session<'_> {
     /// Asks in the simple protocol, so that a transaction pooler serves it too,
     /// and hands over the one row that comes.
+    ///
+    /// What a server does not know, or does not allow, is followed by the next
+    /// question, which asks for less.
     pub async fn ask<T>(
         mut self,
-        question: &str,
-        read: impl FnOnce(&[Option<&str>]) -> Option<T>,
+        questions: &[&str],
+        read: impl Fn(&[Option<&str>]) -> Option<T>,
     ) -> Result<T, Failure> {
         self.about.watch.enter(Phase::Query);
-        let answer = self.first_row(question, read).await;
+        let mut answer = Err(Refused::Finally(self.about.another_protocol()));
+        for question in questions {
+            answer = self.first_row(question, &read).await;
+            if !matches!(answer, Err(Refused::Question(_))) {
+                break;
+            }
+        }
         self.about.watch.stop();
         // So that the server logs no broken connection; whether it takes it is no longer our concern.
         let goodbye = async {
@@ -75,33 +87,48 @@ impl Session<'_> {
             self.line.stream.shutdown().await.ok();
         };
         tokio::time::timeout(GOODBYE, goodbye).await.ok();
-        answer
+        answer.map_err(|(Refused::Question(failure) | Refused::Finally(failure))| failure)
     }
 
     async fn first_row<T>(
         &mut self,
         question: &str,
-        read: impl FnOnce(&[Option<&str>]) -> Option<T>,
-    ) -> Result<T, Failure> {
+        read: impl Fn(&[Option<&str>]) -> Option<T>,
+    ) -> Result<T, Refused> {
         self.send(&message::query(question)).await?;
-        let mut read = Some(read);
         let mut answer = None;
+        let mut refused = None;
         let mut body = Vec::new();
         for _ in 0..MESSAGES_MAX {
-            let tag = self.receive(&mut body).await?;
-            match parse(tag, &body) {
-                Some(Backend::Row(row)) => {
-                    if let Some(read) = read.take() {
-                        answer = read(&row);
-                    }
+            let received = self.receive(&mut body).await;
+            let tag = match (received, refused.take()) {
+                // After an error that is fatal there is nothing more.
+                (Err(_), Some(refused)) => return Err(refused),
+                (received, kept) => {
+                    refused = kept;
+                    received?
                 }
-                Some(Backend::Error(error)) => return Err(refusal(&self.about, &error)),
-                Some(Backend::Ready) => return answer.ok_or_else(|| self.about.another_protocol()),
+            };
+            match parse(tag, &body) {
+                Some(Backend::Row(row)) => answer = answer.or_else(|| read(&row)),
+                Some(Backend::Error(error)) => {
+                    let failure = refusal(&self.about, &error);
+                    refused = Some(match error.code.starts_with(NOT_SO) {
+                        true => Refused::Question(failure),
+                        false => Refused::Finally(failure),
+                    });
+                }
+                Some(Backend::Ready) => {
+                    return match refused {
+                        Some(refused) => Err(refused),
+                        None => answer.ok_or_else(|| self.about.another_protocol().into()),
+                    };
+                }
                 Some(Backend::Other) => {}
                 Some(Backend::Authentication(_)) | None => break,
             }
         }
-        Err(self.about.another_protocol())
+        Err(refused.unwrap_or_else(|| self.about.another_protocol().into()))
     }
 
     async fn log_in(&mut self, memory: &Memory) -> Result<(), Failure> {
@@ -110,6 +137,8 @@ impl Session<'_> {
         self.send(&message::startup(&target.user, database)).await?;
         let mut body = Vec::new();
         let mut proven = Proof::NotAsked;
+        // Each time costs us thousands of rounds.
+        let mut has_proven = false;
         for _ in 0..MESSAGES_MAX {
             let tag = self.receive(&mut body).await?;
             match parse(tag, &body) {
@@ -117,7 +146,8 @@ impl Session<'_> {
                 Some(Backend::Authentication(Authentication::SaslFinal(last))) => {
                     proven.check(last, &self.about)?;
                 }
-                Some(Backend::Authentication(Authentication::Sasl { mechanisms })) => {
+                Some(Backend::Authentication(Authentication::Sasl { mechanisms })) if !has_proven => {
+                    has_proven = true;
                     let (scram, first) = self.begin_scram(&mechanisms).await?;
                     proven = Proof::Expected(self.finish_scram(scram, first, memory).await?);
                 }
@@ -243,6 +273,19 @@ impl Session<'_> {
             return Err(about.cut());
         }
         Ok(tag)
+    }
+}
+
+/// Why there is no answer to a question.
+enum Refused {
+    /// Another one may be answered.
+    Question(Failure),
+    Finally(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Refused::Finally(failure)
     }
 }
 

@@ -272,3 +272,19 @@ async fn a_probe_leaves_nothing_behind_and_says_goodbye() {
         "{log}"
     );
 }
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_everything_is_healthy_and_tells_less() {
+    let cluster = cluster();
+    cluster.sql("revoke execute on function pg_catalog.pg_database_size(name) from public");
+    let evidence = Asked::postgres(cluster.port())
+        .probe(net())
+        .await
+        .found
+        .expect("healthy");
+    assert!(evidence.server_version.is_some());
+    assert_eq!(
+        (evidence.max_connections, evidence.facts),
+        (None, Facts::default())
+    );
+}
