@@ -181,3 +181,14 @@ pub fn assert_harmless(said: &str) {
     assert!(!said.chars().any(char::is_control), "{said:?}");
     assert!(said.chars().count() < 500, "{said}");
 }
+
+/// The most memory that this process has had, in MiB.
+pub fn most_memory_mib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has this");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("a peak");
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kib / 1024
+}

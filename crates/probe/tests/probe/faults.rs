@@ -14,7 +14,7 @@ use insightpulse_test_support::{
 };
 use tokio::task::JoinSet;
 
-use crate::check::{Asked, PLENTY, describe};
+use crate::check::{Asked, PLENTY, describe, most_memory_mib};
 use crate::postgres_faults::{accepted, message, parameter};
 
 /// Which language a server would have to speak.
@@ -617,15 +617,4 @@ fn fifty_at_once_of_each_fault_end_by_the_deadline_and_harm_no_healthy_one() {
             });
         },
     );
-}
-
-/// The most memory that this process has had, in MiB.
-fn most_memory_mib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has this");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a peak");
-    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kib / 1024
 }

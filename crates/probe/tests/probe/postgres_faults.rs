@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use insightpulse_domain::TlsMode;
 use insightpulse_test_support::{BlackHole, FaultServer, eventually};
 
-use crate::check::{Asked, SHORT, check};
+use crate::check::{Asked, SHORT, check, most_memory_mib};
 
 /// Probes in each mode that begins another way: without TLS, with TLS if there is any, with TLS.
 async fn check_each(port: u16, disable: Expect, prefer: Expect, require: Expect) {
@@ -312,15 +312,4 @@ async fn a_password_is_never_sent_in_the_clear_to_who_did_not_ask_for_it() {
     .await;
     let received = server.seen().received.concat();
     assert!(!String::from_utf8_lossy(&received).contains("of the app"));
-}
-
-/// The most memory that this process has had, in MiB.
-fn most_memory_mib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has this");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a peak");
-    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kib / 1024
 }
