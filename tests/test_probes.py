@@ -269,7 +269,7 @@ def test_mariadb_that_is_full_or_shows_an_expired_certificate(
 # Odoo
 
 
-def test_odoo(probe: Prober, odoo: Odoo, cluster: Cluster, tmp_path: Path) -> None:
+def test_odoo(probe: Prober, authority: Authority, odoo: Odoo, cluster: Cluster, tmp_path: Path) -> None:
     role = "odoo_reader"
     cluster.ensure_role(role)
     asked = {"kind": "odoo", "server": cluster.host, "port": cluster.port, "user": role, "database": odoo.database}
@@ -284,6 +284,13 @@ def test_odoo(probe: Prober, odoo: Odoo, cluster: Cluster, tmp_path: Path) -> No
     said = probe(**asked | {"database": "postgres"}).said
     assert said.startswith("failed: database_missing: Web: "), said
     assert probe(**asked | {"web_url": "http://127.0.0.1:1"}).said.startswith("failed: refused: Web: ")
+    for shown, expected in (
+        (authority.server(), "success"),
+        (authority.expired(), "failed: certificate_expired: Web: "),
+    ):
+        with Nginx(tmp_path / shown.certificate.stem, [proxy("/", odoo.url)], tls=shown) as nginx:
+            said = probe(**asked | {"web_url": nginx.url}, tls_authority_file=authority.certificate).said
+            assert said.startswith(expected)
     assert probe(**asked | {"password": "wrong"}).said.startswith("failed: auth: Database: ")
 
 

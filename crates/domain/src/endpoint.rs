@@ -129,6 +129,9 @@ pub struct HttpTarget {
     pub port: Port,
     /// PEM; `None` is what the machine knows.
     pub authority: Option<String>,
+    /// The authority is a database's, and this its other half: that may have a
+    /// certificate of it, or one of those that the machine knows.
+    pub is_other_half: bool,
     /// Begins with `/`; has the query, if there is one.
     pub path: String,
     pub user: Option<String>,
@@ -385,6 +388,7 @@ fn supabase_web(database: &DatabaseTarget) -> Option<HttpTarget> {
         host: Host::parse(&format!("{project}.supabase.co")).ok()?,
         port: Scheme::Https.port(),
         authority: None,
+        is_other_half: true,
         path: "/".into(),
         user: None,
     })
@@ -409,11 +413,17 @@ impl HttpTarget {
         })
     }
 
-    /// The address of a database's other half. The own authority is the database's alone.
+    /// The address of a database's other half.
     fn of_web(raw: &RawEndpoint) -> Result<Option<Self>, Failure> {
-        given(&raw.web_url)
-            .map(|text| Self::read(text, None, Scheme::Https.port().get(), Scheme::Https))
-            .transpose()
+        let Some(text) = given(&raw.web_url) else {
+            return Ok(None);
+        };
+        let target = Self::read(text, None, Scheme::Https.port().get(), Scheme::Https)?;
+        Ok(Some(Self {
+            authority: given(&raw.tls_authority).map(str::to_owned),
+            is_other_half: true,
+            ..target
+        }))
     }
 
     fn read(
@@ -465,6 +475,7 @@ impl HttpTarget {
             host: Host(host),
             port: port.unwrap_or(Port::known(default_port.unwrap_or(kind_port))),
             authority: None,
+            is_other_half: false,
             path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
             user: None,
         })

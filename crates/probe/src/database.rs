@@ -151,6 +151,7 @@ impl<'a> About<'a> {
 pub fn identity<'a>(place: &'a DatabaseTarget, target: &'a Target) -> Identity<'a> {
     Identity {
         authority: place.authority.as_deref(),
+        machine_too: false,
         certificate: place.client_certificate.as_deref(),
         key: target.client_key.as_ref(),
     }

@@ -39,8 +39,10 @@ pub struct Tls {
 /// Whom one endpoint trusts, and who it is, beside what its TLS mode says.
 #[derive(Clone, Copy, Default)]
 pub struct Identity<'a> {
-    /// PEM: only these authorities, not those that the machine knows.
+    /// PEM: these authorities, and not those that the machine knows.
     pub authority: Option<&'a str>,
+    /// But those as well.
+    pub machine_too: bool,
     /// PEM.
     pub certificate: Option<&'a str>,
     /// PEM.
@@ -97,6 +99,12 @@ impl Tls {
             return Ok(Some(Arc::clone(config)));
         }
         let verifier: Arc<dyn ServerCertVerifier> = match (mode, identity.authority) {
+            (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) if identity.machine_too => {
+                Arc::new(Either {
+                    own: self.own_authority(pem)?,
+                    known: Arc::clone(&self.known),
+                })
+            }
             (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) => Arc::new(self.own_authority(pem)?),
             (TlsMode::VerifyFull | TlsMode::VerifyCa, None) => Arc::clone(&self.known),
             _ => Arc::new(NoVerify(self.provider.signature_verification_algorithms)),
@@ -343,6 +351,54 @@ impl ServerCertVerifier for OwnAuthority {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Trusts what one endpoint was given, and whom the machine knows.
+#[derive(Debug)]
+struct Either {
+    own: OwnAuthority,
+    known: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for Either {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verify = |verifier: &dyn ServerCertVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        match verify(&self.own) {
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => verify(&*self.known),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.known.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.known.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.known.supported_verify_schemes()
     }
 }
 

@@ -29,7 +29,8 @@ class ConnectionEndpointOptions(models.Model):
     )
     tls_authority = fields.Text(
         string="Certificate Authority",
-        help="One or more certificates in PEM. The server's certificate has to be issued by one of them.",
+        help="One or more certificates in PEM. The server's certificate has to be issued by one of them; "
+        "that of the web address, by one of them or by one that the sidecar's machine knows.",
     )
     client_certificate = fields.Text(
         help="In PEM, for servers that let nobody in without one. Its private key belongs under Secrets."

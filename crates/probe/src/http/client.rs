@@ -123,6 +123,7 @@ impl<'a> Client<'a> {
     async fn connect(&mut self) -> Result<Connection, Failure> {
         let identity = Identity {
             authority: self.target.authority.as_deref(),
+            machine_too: self.target.is_other_half,
             ..Identity::default()
         };
         let config = match self.target.scheme {

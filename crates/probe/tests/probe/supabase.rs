@@ -3,7 +3,7 @@
 
 use expect_test::{Expect, expect};
 use insightpulse_domain::{Kind, Part, TlsMode};
-use insightpulse_test_support::{Cluster, FaultServer};
+use insightpulse_test_support::{Authority, Certificate, Cluster, FaultServer};
 use serde_json::json;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -179,4 +179,35 @@ async fn a_key_without_an_address_is_told() {
     let cluster = cluster();
     let asked = asked(&cluster, "");
     check(asked, expect!["invalid_endpoint: There is an API key, but no web address that it could be tested at: it is not known, and not given."]).await;
+}
+
+#[tokio::test]
+async fn the_api_may_show_a_certificate_of_the_databases_authority() {
+    let (cluster, authority) = (cluster(), Authority::new());
+    let pem = authority.pem();
+    let said = async |shown: &Certificate| {
+        let server =
+            FaultServer::answering_over_tls(shown, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").await;
+        let asked = asked(&cluster, &format!("https://127.0.0.1:{}", server.port()));
+        let probed = asked
+            .with(|raw| raw.tls_authority = Some(pem.clone()))
+            .probe(net())
+            .await;
+        let concerns = probed.found.expect("the database answers").concerns;
+        concerns
+            .iter()
+            .map(|concern| concern.kind().as_str())
+            .collect::<Vec<_>>()
+    };
+    // It was let in, and said that it is not well.
+    assert_eq!(
+        said(&authority.issue(&["127.0.0.1"])).await,
+        ["unhealthy", "unhealthy"]
+    );
+    assert_eq!(
+        said(&authority.issue_expired(&["127.0.0.1"])).await,
+        ["certificate_expired", "certificate_expired"]
+    );
+    let stranger = Authority::new().issue(&["127.0.0.1"]);
+    assert_eq!(said(&stranger).await, ["certificate", "certificate"]);
 }
