@@ -19,6 +19,7 @@ _ORDER = [
     "test_whole_path",
     "test_systems",
     "test_probes",
+    "test_kinds",
     "test_canary",
     "test_keys",
     "test_pairing",
