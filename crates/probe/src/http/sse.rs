@@ -6,6 +6,9 @@
 #[derive(Debug, Default)]
 pub struct Events {
     pending: Vec<u8>,
+    /// So much of it is known to end no line: it is not looked at again for
+    /// each piece, of which there may be a million.
+    searched: usize,
     event: Event,
     has_begun: bool,
 }
@@ -23,17 +26,20 @@ impl Events {
     pub fn push(&mut self, piece: &[u8]) -> Vec<Event> {
         self.pending.extend_from_slice(piece);
         let mut events = Vec::new();
-        let mut read = 0;
-        while let Some((line, length)) = next_line(&self.pending[read..]) {
-            let mut line = &self.pending[read..][..line];
+        let mut begin = 0;
+        let mut from = self.searched;
+        while let Some((end, next)) = line_end(&self.pending, from) {
+            let mut line = &self.pending[begin..end];
             if !std::mem::replace(&mut self.has_begun, true) {
                 line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
             }
             let line = String::from_utf8_lossy(line);
             self.event.take(&line, &mut events);
-            read += length;
+            (begin, from) = (next, next);
         }
-        self.pending.drain(..read);
+        self.pending.drain(..begin);
+        // A carriage return at the very end is looked at again.
+        self.searched = self.pending.len() - usize::from(self.pending.ends_with(b"\r"));
         events
     }
 }
@@ -64,11 +70,14 @@ impl Event {
     }
 }
 
-/// The length of the first line, without and with its end, which is a line
-/// feed, a carriage return, or both. A carriage return at the very end may be
-/// half of one.
-fn next_line(bytes: &[u8]) -> Option<(usize, usize)> {
-    let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+/// Where the first line that ends after `from` ends, and where the next begins.
+/// A line ends with a line feed, a carriage return, or both. A carriage return at
+/// the very end may be half of one.
+fn line_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let end = from
+        + bytes[from..]
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))?;
     match (bytes[end], bytes.get(end + 1)) {
         (b'\n', _) => Some((end, end + 1)),
         (_, Some(b'\n')) => Some((end, end + 2)),
