@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use insightpulse_domain::{Kind, TlsMode};
 use insightpulse_probe::{Addresses, Egress, EgressPolicy, Resolve};
 use insightpulse_test_support::FaultServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::check::{Asked, SHORT, describe, net};
 use crate::postgres_faults::message;
@@ -241,5 +243,49 @@ fn open() -> EgressPolicy {
     EgressPolicy {
         allow_loopback: true,
         ..EgressPolicy::default()
+    }
+}
+
+/// Speaks SCRAM up to where it would have to know the password's keys, and then says as told.
+async fn scram_without_the_keys(last: &'static [&'static [u8]]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("accepted");
+        let mut bytes = vec![0; 4096];
+        assert!(stream.read(&mut bytes).await.expect("a startup message") > 0);
+        let methods = [&10_u32.to_be_bytes()[..], b"SCRAM-SHA-256\0\0"].concat();
+        stream.write_all(&message(b'R', &methods)).await.expect("sent");
+        let length = stream.read(&mut bytes).await.expect("the first message");
+        let first = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let (_, nonce) = first.split_once("r=").expect("a nonce");
+        let answer = [
+            &11_u32.to_be_bytes()[..],
+            format!("r={nonce}more,s=c2FsdA==,i=1").as_bytes(),
+        ]
+        .concat();
+        stream.write_all(&message(b'R', &answer)).await.expect("sent");
+        assert!(stream.read(&mut bytes).await.expect("the proof") > 0);
+        for body in last {
+            stream.write_all(&message(b'R', body)).await.expect("sent");
+        }
+        stream.write_all(&message(b'Z', b"I")).await.expect("sent");
+        while stream.read(&mut bytes).await.is_ok_and(|length| length > 0) {}
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_lets_everybody_in_has_to_know_the_password_too() {
+    const DONE: &[u8] = &[0, 0, 0, 0];
+    const WRONG: &[u8] = b"\0\0\0\x0cv=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+    for last in [&[DONE][..], &[WRONG, DONE]] {
+        let port = scram_without_the_keys(last).await;
+        let asked = Asked::postgres(port).tls(TlsMode::Disable);
+        let said = describe(&asked.probe(net()).await);
+        assert!(
+            said.starts_with("auth: ") && said.contains("could not prove"),
+            "{said}"
+        );
     }
 }
