@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use insightpulse_domain::{Failure, Host, Reason, TlsMode};
-use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -33,7 +32,7 @@ pub struct Tls {
     verify_ca: Arc<ClientConfig>,
     no_verify: Arc<ClientConfig>,
     /// Whom the machine knows.
-    known: Arc<dyn ServerCertVerifier>,
+    known: Arc<Verifier>,
 }
 
 /// Whom one endpoint trusts, and who it is, beside what its TLS mode says.
@@ -63,14 +62,12 @@ const AUTHORITIES_MAX: usize = 200;
 impl Tls {
     pub fn new() -> Result<Self, Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let known: Arc<dyn ServerCertVerifier> =
-            Arc::new(Verifier::new(Arc::clone(&provider)).map_err(unusable)?);
-        let algorithms = provider.signature_verification_algorithms;
-        let config = |verifier| build(&provider, verifier, None);
+        let known = Arc::new(Verifier::new(Arc::clone(&provider)).map_err(unusable)?);
+        let config = |trusted, any_name| build(&provider, trusted, any_name, None);
         Ok(Self {
-            verify_full: config(Arc::clone(&known))?,
-            verify_ca: config(Arc::new(AnyName(Arc::clone(&known))))?,
-            no_verify: config(Arc::new(NoVerify(algorithms)))?,
+            verify_full: config(Trusted::Known(Arc::clone(&known)), false)?,
+            verify_ca: config(Trusted::Known(Arc::clone(&known)), true)?,
+            no_verify: config(Trusted::Anybody, true)?,
             known,
             provider,
         })
@@ -98,26 +95,22 @@ impl Tls {
             };
             return Ok(Some(Arc::clone(config)));
         }
-        let verifier: Arc<dyn ServerCertVerifier> = match (mode, identity.authority) {
-            (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) if identity.machine_too => {
-                Arc::new(Either {
-                    own: self.own_authority(pem)?,
-                    known: Arc::clone(&self.known),
-                })
+        let trusted = match (mode, identity.authority) {
+            (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) => {
+                let own = self.own_authority(pem)?;
+                match identity.machine_too {
+                    true => Trusted::OwnOrKnown(own, Arc::clone(&self.known)),
+                    false => Trusted::Own(own),
+                }
             }
-            (TlsMode::VerifyFull | TlsMode::VerifyCa, Some(pem)) => Arc::new(self.own_authority(pem)?),
-            (TlsMode::VerifyFull | TlsMode::VerifyCa, None) => Arc::clone(&self.known),
-            _ => Arc::new(NoVerify(self.provider.signature_verification_algorithms)),
-        };
-        let verifier = match mode {
-            TlsMode::VerifyCa => Arc::new(AnyName(verifier)),
-            _ => verifier,
+            (TlsMode::VerifyFull | TlsMode::VerifyCa, None) => Trusted::Known(Arc::clone(&self.known)),
+            _ => Trusted::Anybody,
         };
         let client = identity
             .certificate
             .map(|certificate| client_certificate(certificate, identity.key))
             .transpose()?;
-        build(&self.provider, verifier, client).map(Some)
+        build(&self.provider, trusted, mode != TlsMode::VerifyFull, client).map(Some)
     }
 
     fn own_authority(&self, pem: &str) -> Result<OwnAuthority, Failure> {
@@ -140,9 +133,15 @@ impl Tls {
 
 fn build(
     provider: &Arc<CryptoProvider>,
-    verifier: Arc<dyn ServerCertVerifier>,
+    trusted: Trusted,
+    any_name: bool,
     client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<Arc<ClientConfig>, Failure> {
+    let verifier = Arc::new(Verify {
+        trusted,
+        any_name,
+        algorithms: provider.signature_verification_algorithms,
+    });
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
@@ -268,9 +267,7 @@ fn certificate_reason(place: String, error: &CertificateError) -> Reason {
             Reason::CertificateOtherName { place }
         }
         // A certificate that is its own authority, and that nobody has vouched for.
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            Reason::CertificateUnknownAuthority { place }
-        }
+        other if is_authority_itself(other) => Reason::CertificateUnknownAuthority { place },
         _ => Reason::CertificateRefused { place },
     }
 }
@@ -291,15 +288,35 @@ pub fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> O
     None
 }
 
-/// Trusts what one endpoint was given, and nobody else.
+/// What a server's certificate is held against: libpq's modes, with whom an endpoint trusts.
+#[derive(Debug)]
+struct Verify {
+    trusted: Trusted,
+    /// libpq's `verify-ca`: the chain is verified, the name is not.
+    any_name: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Who may have issued it.
+#[derive(Debug)]
+enum Trusted {
+    /// libpq's `prefer` and `require` encrypt without asking who is there.
+    Anybody,
+    /// Whom the machine knows.
+    Known(Arc<Verifier>),
+    Own(OwnAuthority),
+    OwnOrKnown(OwnAuthority, Arc<Verifier>),
+}
+
+/// What one endpoint was given, and nobody else.
 #[derive(Debug)]
 struct OwnAuthority {
     verifier: Arc<WebPkiServerVerifier>,
-    /// A server may show one of these itself: self-signed, and trusted by its own bytes.
+    /// A server may show one of these itself: trusted by its own bytes.
     certificates: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for OwnAuthority {
+impl OwnAuthority {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -308,105 +325,23 @@ impl ServerCertVerifier for OwnAuthority {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if !self
-            .certificates
-            .iter()
-            .any(|own| own.as_ref() == end_entity.as_ref())
-        {
-            return self.verifier.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            );
-        }
-        let is_expired = Certificate::read(end_entity).is_none_or(|certificate| {
-            certificate.expires_at < Timestamp::from_second(now.as_secs() as i64).unwrap_or(Timestamp::MAX)
-        });
-        if is_expired {
-            return Err(CertificateError::Expired.into());
-        }
-        rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
-}
-
-/// Trusts what one endpoint was given, and whom the machine knows.
-#[derive(Debug)]
-struct Either {
-    own: OwnAuthority,
-    known: Arc<dyn ServerCertVerifier>,
-}
-
-impl ServerCertVerifier for Either {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verify = |verifier: &dyn ServerCertVerifier| {
-            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        };
-        match verify(&self.own) {
-            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => verify(&*self.known),
+        let verified =
+            self.verifier
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // webpki looks at the times before it asks whether it is an authority's, and at the name afterwards.
+            Err(rustls::Error::InvalidCertificate(error))
+                if is_authority_itself(&error) && self.certificates.iter().any(|own| own == end_entity) =>
+            {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
             verified => verified,
         }
     }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.known.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.known.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.known.supported_verify_schemes()
-    }
 }
 
-/// Verifies the chain, not the name: libpq's `verify-ca`.
-#[derive(Debug)]
-struct AnyName(Arc<dyn ServerCertVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Verify {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -415,14 +350,26 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // The name is checked last: an error about it means that all else is right.
-        match self
-            .0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        {
+        let by_own = |own: &OwnAuthority| {
+            own.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let by_known = |known: &Verifier| {
+            known.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let verified = match &self.trusted {
+            Trusted::Anybody => Ok(ServerCertVerified::assertion()),
+            Trusted::Known(known) => by_known(known),
+            Trusted::Own(own) => by_own(own),
+            Trusted::OwnOrKnown(own, known) => match by_own(own) {
+                Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => by_known(known),
+                verified => verified,
+            },
+        };
+        match verified {
+            // The name is checked last: an error about it means that all else is right.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.any_name => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
     }
@@ -433,7 +380,7 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -442,49 +389,16 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
-/// Encrypts without asking who is there: libpq's `prefer` and `require`.
-#[derive(Debug)]
-struct NoVerify(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for NoVerify {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
+/// Whether a certificate is refused for being an authority's own, as most
+/// self-signed ones are. rustls passes webpki's error on without a name for it.
+fn is_authority_itself(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }

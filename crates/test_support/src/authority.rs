@@ -44,6 +44,14 @@ impl Authority {
         self.issue_for(names, 2019, 2020)
     }
 
+    /// A certificate that nobody has issued but who shows it, and that says of
+    /// itself that it is an authority: what `openssl req -x509` makes.
+    pub fn self_signed_authority(names: &[&str], from: i32, until: i32) -> Certificate {
+        let mut params = params(names, from, until);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Certificate::self_signed(&params)
+    }
+
     /// A certificate whose time begins in 2099.
     pub fn issue_too_early(&self, names: &[&str]) -> Certificate {
         self.issue_for(names, 2099, 2100)
@@ -51,14 +59,7 @@ impl Authority {
 
     /// A certificate that nobody has issued but who shows it.
     pub fn self_signed(names: &[&str]) -> Certificate {
-        let key = KeyPair::generate().expect("a key");
-        let own = params(names, 2019, 2100)
-            .self_signed(&key)
-            .expect("a certificate");
-        Certificate {
-            chain: vec![own],
-            key,
-        }
+        Certificate::self_signed(&params(names, 2019, 2100))
     }
 
     fn issue_for(&self, names: &[&str], from: i32, until: i32) -> Certificate {
@@ -87,6 +88,15 @@ impl Default for Authority {
 }
 
 impl Certificate {
+    fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let own = params.self_signed(&key).expect("a certificate");
+        Self {
+            chain: vec![own],
+            key,
+        }
+    }
+
     pub fn chain_pem(&self) -> String {
         self.chain.iter().map(rcgen::Certificate::pem).collect()
     }

@@ -1,10 +1,10 @@
 //! PostgreSQL servers with TLS, without it, and with certificates that nobody should accept.
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use insightpulse_domain::TlsMode;
 use insightpulse_test_support::{Authority, Cluster, Options, with_known_authority};
 
-use crate::check::{Asked, check, cluster};
+use crate::check::{Asked, check, cluster, describe, net};
 
 #[tokio::test]
 async fn a_server_without_tls_is_right_for_those_modes_that_do_not_demand_it() {
@@ -104,6 +104,58 @@ fn an_expired_certificate_is_refused_though_its_authority_is_known() {
             });
         },
     );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_its_own_authority_is_believed_by_who_was_given_it() {
+    let names = &["127.0.0.1"];
+    let check = async |from, until, host: &str, expected: Expect| {
+        let shown = Authority::self_signed_authority(names, from, until);
+        let cluster = with_tls(&shown);
+        let asked = Asked::postgres(cluster.port())
+            .tls(TlsMode::VerifyFull)
+            .host(host);
+        let given = asked
+            .clone()
+            .with(|raw| raw.tls_authority = Some(shown.chain_pem()));
+        check(given, expected).await;
+        let stranger = Authority::self_signed_authority(names, from, until).chain_pem();
+        let said = describe(
+            &asked
+                .with(|raw| raw.tls_authority = Some(stranger))
+                .probe(net())
+                .await,
+        );
+        assert!(said.starts_with("certificate"), "{said}");
+    };
+    check(
+        2019,
+        2100,
+        "127.0.0.1",
+        expect!["healthy: resolve, connect, tls, login, query"],
+    )
+    .await;
+    check(
+        2019,
+        2100,
+        "localhost",
+        expect!["certificate: The certificate of localhost:PORT is for another host name."],
+    )
+    .await;
+    check(
+        2019,
+        2020,
+        "127.0.0.1",
+        expect!["certificate_expired: The certificate of 127.0.0.1:PORT has expired."],
+    )
+    .await;
+    check(
+        2099,
+        2100,
+        "127.0.0.1",
+        expect!["certificate: The certificate of 127.0.0.1:PORT is not valid yet."],
+    )
+    .await;
 }
 
 /// A server with TLS that lets `encrypted` in with TLS only.
