@@ -18,10 +18,8 @@ SECRET_BYTES = 64 * 1024
 # Where a secret may be sent: a sealed one opens for this destination only.
 DESTINATION_FIELDS = ("connection_type", "base_url", "port", "tls_mode", "username", "web_url", "tls_authority")
 THRESHOLD_FIELDS = ("slow_ms", "certificate_days", "connections_percent", "replica_lag_s")
-# What a verdict is about.
-PROBED_FIELDS = (
-    *DESTINATION_FIELDS,
-    "database_name",
+# What else a probe has to know, and the sidecar knows by the same name.
+OPTION_FIELDS = (
     "client_certificate",
     "is_replica",
     "sign_in",
@@ -29,8 +27,9 @@ PROBED_FIELDS = (
     "expected_status",
     "expected_path",
     "expected_text",
-    *THRESHOLD_FIELDS,
 )
+# What a verdict is about.
+PROBED_FIELDS = (*DESTINATION_FIELDS, "database_name", *OPTION_FIELDS, *THRESHOLD_FIELDS)
 
 HEALTH_FIELDS = (
     "status",

@@ -1,20 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from .connection_endpoint import PASSWORD_IN_ADDRESS, THRESHOLD_FIELDS, WEB_KINDS
+from .connection_endpoint import OPTION_FIELDS, PASSWORD_IN_ADDRESS, THRESHOLD_FIELDS, WEB_KINDS
 
 PEM_BYTES = 64 * 1024
-# Those that the sidecar knows by the same name.
-OPTIONS = (
-    "tls_authority",
-    "client_certificate",
-    "is_replica",
-    "sign_in",
-    "key_header",
-    "expected_status",
-    "expected_path",
-    "expected_text",
-)
 
 
 class ConnectionEndpointOptions(models.Model):
@@ -124,7 +113,7 @@ class ConnectionEndpointOptions(models.Model):
         prepared = super()._prepare_endpoints()
         for endpoint, values in zip(self.sudo(), prepared, strict=True):
             # What is not said is left out: the sidecar has the usual for it.
-            values.update({name: endpoint[name] for name in OPTIONS if endpoint[name]})
+            values.update({name: endpoint[name] for name in ("tls_authority", *OPTION_FIELDS) if endpoint[name]})
             if endpoint.connection_type in WEB_KINDS and endpoint.web_url:
                 values["web_url"] = endpoint.web_url
             # 0 switches off there, and is the usual one here.
