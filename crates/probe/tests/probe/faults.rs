@@ -521,7 +521,7 @@ fn every_fault_of_every_kind_has_its_name() {
 fn document(rows: &BTreeMap<(usize, &str), Vec<String>>, advice: &BTreeMap<&str, (&str, String)>) -> String {
     let mut text = String::from(
         "# What each fault is called\n\n\
-         Written by `tests/probe/faults.rs`, which probes a server with each fault, once alone and fifty at once.\n\
+         Written by `tests/probe/faults.rs`, which probes a server with each fault: every kind alone, and five kinds fifty at once.\n\
          A dash is where a fault makes no sense.\n\n",
     );
     let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
