@@ -271,8 +271,7 @@ impl Endpoint {
 
     /// `db.example.com:5432`, `[::1]:5432`: for messages.
     pub fn authority(&self) -> String {
-        let (host, port) = self.service.address().host_and_port();
-        format!("{host}:{port}")
+        self.service.address().place()
     }
 
     pub fn kind(&self) -> Kind {
@@ -311,6 +310,13 @@ impl Service {
 }
 
 impl<'a> Address<'a> {
+    fn place(self) -> String {
+        match self {
+            Address::Database(target) => target.place(),
+            Address::Http(target) => target.place(),
+        }
+    }
+
     pub fn host_and_port(self) -> (&'a Host, Port) {
         match self {
             Address::Database(target) => (&target.host, target.port),
@@ -320,6 +326,11 @@ impl<'a> Address<'a> {
 }
 
 impl DatabaseTarget {
+    /// `db.example.com:5432`, `[::1]:5432`: for messages.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     fn parse(raw: &RawEndpoint, family: &Family) -> Result<Self, Failure> {
         let (Family::Postgresql { port, tls_mode } | Family::Mysql { port, tls_mode }) = family else {
             unreachable!("a test parses an endpoint of every kind")
@@ -479,6 +490,11 @@ impl HttpTarget {
             path: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
             user: None,
         })
+    }
+
+    /// `api.example.com:443`, `[::1]:443`: for messages.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// `https://api.example.com/v1`, without a port that the scheme implies.

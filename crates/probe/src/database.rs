@@ -1,33 +1,34 @@
 //! What the sessions of every database protocol have in common.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use insightpulse_domain::{DatabaseTarget, Failure, Phase, Reason, TlsMode, server_text};
+use rustls::ClientConfig;
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
-use crate::bounded::Unwanted;
-use crate::certificate::Certificate;
+use crate::bounded::{Bounded, Unwanted};
+use crate::egress::Egress;
 use crate::stopwatch::Stopwatch;
-use crate::tls::{self, Identity, Secured};
+use crate::tls::{self, Encryption, Identity};
 use crate::{Target, another_protocol};
 
 /// More than a login and a few rows need, certificates included.
-pub const READ_MAX: usize = 256 * 1024;
+const READ_MAX: usize = 256 * 1024;
 
 /// The longest message that is read whole.
 pub const MESSAGE_MAX: usize = 32 * 1024;
 
 /// How long the farewell may take that nobody waits for an answer to.
-pub const GOODBYE: Duration = Duration::from_millis(100);
+const GOODBYE: Duration = Duration::from_millis(100);
 
-/// A connection, encrypted or not, and what is known of it.
+/// A connection, encrypted or not.
 pub struct Line {
     pub stream: BufReader<Box<dyn Stream>>,
-    pub certificate: Option<Certificate>,
-    /// `TLSv1.3`; `None` without TLS.
-    pub tls_version: Option<String>,
+    pub encryption: Option<Encryption>,
 }
 
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -48,21 +49,31 @@ impl Line {
     pub fn plain(stream: impl Stream + 'static) -> Self {
         Self {
             stream: BufReader::new(Box::new(stream)),
-            certificate: None,
-            tls_version: None,
+            encryption: None,
         }
     }
 
-    pub fn secured(secured: Secured) -> Self {
-        Self {
-            stream: BufReader::new(Box::new(secured.stream)),
-            certificate: secured.certificate,
-            tls_version: Some(secured.version),
-        }
+    /// Agrees on TLS, as the protocol's own words have announced.
+    pub async fn secured(
+        stream: Bounded<TcpStream>,
+        config: Arc<ClientConfig>,
+        about: &About<'_>,
+    ) -> Result<Self, Failure> {
+        let (stream, encryption) = tls::secure(stream, config, &about.target.host, &about.place).await?;
+        Ok(Self {
+            encryption: Some(encryption),
+            ..Self::plain(stream)
+        })
     }
 
-    pub fn is_encrypted(&self) -> bool {
-        self.tls_version.is_some()
+    /// Says goodbye, so that the server logs no broken connection; whether it
+    /// takes it is no longer our concern.
+    pub async fn end(mut self, farewell: &[u8]) {
+        let goodbye = async {
+            self.stream.write_all(farewell).await.ok();
+            self.stream.shutdown().await.ok();
+        };
+        tokio::time::timeout(GOODBYE, goodbye).await.ok();
     }
 }
 
@@ -75,7 +86,7 @@ impl<'a> About<'a> {
     ) -> Self {
         let password = asked.password.as_ref().map(ExposeSecret::expose_secret);
         Self {
-            place: format!("{}:{}", target.host, target.port),
+            place: target.place(),
             target,
             password: password.filter(|password| !password.is_empty()),
             watch,
@@ -103,7 +114,7 @@ impl<'a> About<'a> {
     /// Whether the password may be sent as it is: whoever stands in between
     /// could say that there is no TLS, and ask for it.
     pub fn require_encrypted(&self, line: &Line) -> Result<(), Failure> {
-        match line.is_encrypted() || self.target.tls == TlsMode::Disable {
+        match line.encryption.is_some() || self.target.tls == TlsMode::Disable {
             true => Ok(()),
             false => Err(self.password_in_clear()),
         }
@@ -122,6 +133,26 @@ impl<'a> About<'a> {
             method: server_text(method),
         }
         .into()
+    }
+
+    pub async fn send<S>(&self, stream: &mut S, bytes: &[u8]) -> Result<(), Failure>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let sent = async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        };
+        sent.await.map_err(|error| self.broken(&error))
+    }
+
+    /// Reads until the buffer is full.
+    pub async fn receive<S>(&self, stream: &mut S, bytes: &mut [u8]) -> Result<(), Failure>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let received = stream.read_exact(bytes).await;
+        received.map(|_| ()).map_err(|error| self.broken(&error))
     }
 
     /// What a failed connection means that carried no answer of the server's.
@@ -147,12 +178,21 @@ impl<'a> About<'a> {
     }
 }
 
-/// Whom a database's endpoint trusts, and who it is.
-pub fn identity<'a>(place: &'a DatabaseTarget, target: &'a Target) -> Identity<'a> {
-    Identity {
+/// Connects, and says how TLS would be spoken if the mode wants it. What is
+/// wrong with certificates is told before anything is dialled.
+pub async fn dial(
+    place: &DatabaseTarget,
+    target: &Target,
+    net: &Egress,
+    watch: &Stopwatch,
+) -> Result<(Bounded<TcpStream>, Option<Arc<ClientConfig>>), Failure> {
+    let identity = Identity {
         authority: place.authority.as_deref(),
         machine_too: false,
         certificate: place.client_certificate.as_deref(),
         key: target.client_key.as_ref(),
-    }
+    };
+    let config = net.tls.config(place.tls, identity)?;
+    let stream = net.dial(&place.host, place.port, watch).await?;
+    Ok((Bounded::new(stream, READ_MAX), config))
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use insightpulse_domain::{Failure, Host, Reason, TlsMode};
+use insightpulse_domain::{Facts, Failure, Host, Reason, TlsMode};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -48,12 +48,13 @@ pub struct Identity<'a> {
     pub key: Option<&'a SecretString>,
 }
 
-/// An encrypted connection, and what the server showed for it.
-pub struct Secured {
-    pub stream: TlsStream<Bounded<TcpStream>>,
+/// What is known of an encrypted connection.
+#[derive(Debug, Clone)]
+pub struct Encryption {
+    /// What the server showed.
     pub certificate: Option<Certificate>,
     /// `TLSv1.3`
-    pub version: String,
+    version: String,
 }
 
 /// More authorities than a file of them has that somebody made on purpose.
@@ -189,7 +190,7 @@ pub async fn secure(
     config: Arc<ClientConfig>,
     host: &Host,
     place: &str,
-) -> Result<Secured, Failure> {
+) -> Result<(TlsStream<Bounded<TcpStream>>, Encryption), Failure> {
     let name =
         ServerName::try_from(host.to_lookup()).map_err(|_| Reason::NoNameForTls { place: place.into() })?;
     let stream = TlsConnector::from(config)
@@ -211,11 +212,18 @@ pub async fn secure(
         .and_then(|version| version.as_str())
         .unwrap_or("TLS")
         .replace('_', ".");
-    Ok(Secured {
-        certificate,
-        version,
-        stream,
-    })
+    let encryption = Encryption { certificate, version };
+    Ok((stream, encryption))
+}
+
+/// What a probe tells of its connection, which may be encrypted.
+pub fn facts(encryption: Option<&Encryption>) -> Facts {
+    let certificate = encryption.and_then(|encryption| encryption.certificate.as_ref());
+    Facts {
+        certificate_expires_at: certificate.map(|certificate| certificate.expires_at),
+        tls_version: encryption.map(|encryption| encryption.version.clone()),
+        ..Facts::default()
+    }
 }
 
 pub fn another_protocol(place: &str, protocol: &str) -> Failure {

@@ -8,7 +8,7 @@ use insightpulse_domain::{Failure, Reason, StatusSet, server_text};
 use serde::de::DeserializeOwned;
 
 use super::BODY_MAX;
-use super::client::{Connection, SignedIn, broken};
+use super::client::{Connection, broken};
 use crate::bounded::Unwanted;
 use crate::tls;
 
@@ -20,6 +20,7 @@ pub struct Answer<'a> {
     body: Incoming,
     connection: &'a mut Connection,
     place: &'a str,
+    is_signed_in: bool,
 }
 
 /// A body that was read to its end.
@@ -29,7 +30,12 @@ pub struct Text<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(response: Response<Incoming>, connection: &'a mut Connection, place: &'a str) -> Self {
+    pub(super) fn new(
+        response: Response<Incoming>,
+        connection: &'a mut Connection,
+        place: &'a str,
+        is_signed_in: bool,
+    ) -> Self {
         let (head, body) = response.into_parts();
         Self {
             status: head.status.as_u16(),
@@ -38,6 +44,7 @@ impl<'a> Answer<'a> {
             body,
             connection,
             place,
+            is_signed_in,
         }
     }
 
@@ -57,14 +64,18 @@ impl<'a> Answer<'a> {
         })
     }
 
+    pub fn expect_success(&self) -> Result<(), Failure> {
+        self.expect(&StatusSet::default())
+    }
+
     /// A status that is not expected means something of its own, where it does.
-    pub fn expect(&self, expected: &StatusSet, signed_in: SignedIn) -> Result<(), Failure> {
+    pub fn expect(&self, expected: &StatusSet) -> Result<(), Failure> {
         if expected.contains(self.status) {
             return Ok(());
         }
         let (place, status) = (self.place.to_owned(), self.status.to_string());
         Err(match self.status {
-            401 | 407 if signed_in == SignedIn::Yes => Reason::CredentialsRefused { place, status },
+            401 | 407 if self.is_signed_in => Reason::CredentialsRefused { place, status },
             401 | 407 => Reason::CredentialsMissing { place, status },
             403 => Reason::HttpForbidden { place },
             429 => Reason::HttpTooMany { place },

@@ -11,21 +11,21 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use insightpulse_domain::{Failure, HttpTarget, Phase, Reason, Scheme, TlsMode};
+use insightpulse_domain::{Facts, Failure, HttpTarget, Phase, Reason, Scheme, TlsMode};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Answer;
 use super::{BODY_MAX, HEAD_MAX};
 use crate::another_protocol;
 use crate::bounded::{Bounded, Unwanted};
-use crate::certificate::Certificate;
 use crate::egress::Egress;
 use crate::stopwatch::Stopwatch;
-use crate::tls::{self, Identity};
+use crate::tls::{self, Encryption, Identity};
 
 /// Asks one origin. Redirects are answers, and are not followed: a key never
 /// goes to another place than it was stored for.
@@ -36,15 +36,7 @@ pub struct Client<'a> {
     /// `api.example.com:443`, for messages.
     pub place: String,
     connection: Option<Connection>,
-    pub certificate: Option<Certificate>,
-    pub tls_version: Option<String>,
-}
-
-/// What is known of who asks, for what an answer means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignedIn {
-    No,
-    Yes,
+    encryption: Option<Encryption>,
 }
 
 pub(super) struct Connection {
@@ -65,16 +57,20 @@ impl<'a> Client<'a> {
             target,
             net,
             watch,
-            place: format!("{}:{}", target.host, target.port),
+            place: target.place(),
             connection: None,
-            certificate: None,
-            tls_version: None,
+            encryption: None,
         }
     }
 
     /// `https://api.example.com:443`
     pub fn origin(&self) -> String {
         format!("{}://{}", self.target.scheme.as_str(), self.place)
+    }
+
+    /// What is known of the connection.
+    pub fn facts(&self) -> Facts {
+        tls::facts(self.encryption.as_ref())
     }
 
     pub async fn get(
@@ -86,17 +82,29 @@ impl<'a> Client<'a> {
         self.ask(Method::GET, path, headers, None, phase).await
     }
 
+    pub async fn post(
+        &mut self,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Value,
+        phase: Phase,
+    ) -> Result<Answer<'_>, Failure> {
+        self.ask(Method::POST, path, headers, Some(body), phase).await
+    }
+
     /// Asks, on the open connection if there is one, and returns as soon as the
-    /// head of the answer is there.
+    /// head of the answer is there. A header that is marked as sensitive is a
+    /// secret, by which who asks is known.
     pub async fn ask(
         &mut self,
         method: Method,
         path: &str,
         headers: &HeaderMap,
-        body: Option<String>,
+        body: Option<&Value>,
         phase: Phase,
     ) -> Result<Answer<'_>, Failure> {
         let request = self.request(method, path, headers, body)?;
+        let is_signed_in = headers.values().any(HeaderValue::is_sensitive);
         // A server may close a connection between two requests at any time.
         if let Some(mut connection) = self.connection.take()
             && connection.is_ready().await
@@ -112,7 +120,7 @@ impl<'a> Client<'a> {
             .send(request)
             .await
             .map_err(|error| broken(place, &error))?;
-        Ok(Answer::new(response, connection, place))
+        Ok(Answer::new(response, connection, place, is_signed_in))
     }
 
     /// Ends the connection.
@@ -139,10 +147,10 @@ impl<'a> Client<'a> {
             None => Connection::begin(stream, &self.place).await,
             Some(config) => {
                 self.watch.enter(Phase::Tls);
-                let secured = tls::secure(stream, config, &self.target.host, &self.place).await?;
-                self.certificate = secured.certificate;
-                self.tls_version = Some(secured.version);
-                Connection::begin(secured.stream, &self.place).await
+                let (stream, encryption) =
+                    tls::secure(stream, config, &self.target.host, &self.place).await?;
+                self.encryption = Some(encryption);
+                Connection::begin(stream, &self.place).await
             }
         }
     }
@@ -152,7 +160,7 @@ impl<'a> Client<'a> {
         method: Method,
         path: &str,
         headers: &HeaderMap,
-        body: Option<String>,
+        body: Option<&Value>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let host = if self.target.port == self.target.scheme.port() {
             self.target.host.to_string()
@@ -166,15 +174,16 @@ impl<'a> Client<'a> {
             .header(USER_AGENT, concat!("InsightPulse/", env!("CARGO_PKG_VERSION")))
             // What is not compressed cannot be a bomb.
             .header(ACCEPT_ENCODING, "identity")
-            .body(Full::from(body.unwrap_or_default()))
+            .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
             .map_err(|_| Reason::UrlInvalid {
                 text: insightpulse_domain::server_text(path),
             })?;
-        request.headers_mut().extend(headers.clone());
-        request
-            .headers_mut()
-            .entry(ACCEPT)
-            .or_insert(HeaderValue::from_static("*/*"));
+        let all = request.headers_mut();
+        all.extend(headers.clone());
+        all.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        if body.is_some() {
+            all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         Ok(request)
     }
 }
@@ -271,17 +280,9 @@ pub fn basic(user: &str, password: Option<&SecretString>) -> Result<HeaderValue,
     sensitive(&format!("Basic {}", BASE64.encode(format!("{user}:{password}"))))
 }
 
+/// A header's value that is a secret.
 pub fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| Reason::SecretUnsendable {})?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-impl SignedIn {
-    pub fn if_has(name: impl Into<Option<HeaderName>>, headers: &HeaderMap) -> Self {
-        match name.into().is_some_and(|name| headers.contains_key(name)) {
-            true => SignedIn::Yes,
-            false => SignedIn::No,
-        }
-    }
 }

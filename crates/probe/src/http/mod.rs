@@ -5,7 +5,7 @@ mod client;
 mod sse;
 
 pub use answer::{Answer, Text};
-pub use client::{Client, SignedIn, basic, bearer, sensitive};
+pub use client::{Client, basic, bearer, sensitive};
 pub use sse::{Event, Events};
 
 /// More than certificates and the heads of a few responses need.

@@ -8,18 +8,14 @@ use insightpulse_domain::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-use crate::http::{Client, SignedIn, Text, basic, bearer, sensitive};
+use crate::http::{Client, Text, basic, bearer, sensitive};
 use crate::{Asking, Target};
 
 pub async fn probe(place: &ApiTarget, asking: Asking<'_>) -> Result<Evidence, Failure> {
     let headers = sign_in(place, asking.target)?;
-    let signed_in = match headers.is_empty() {
-        true => SignedIn::No,
-        false => SignedIn::Yes,
-    };
     let mut client = Client::new(&place.http, asking.net, asking.watch);
     let answer = client.get(&place.http.path, &headers, Phase::Query).await?;
-    answer.expect(&place.status, signed_in)?;
+    answer.expect(&place.status)?;
     let (status, version) = (answer.status, answer.version());
     let size = if place.path.is_some() || place.text.is_some() {
         let text = answer.text().await?;
@@ -34,12 +30,7 @@ pub async fn probe(place: &ApiTarget, asking: Asking<'_>) -> Result<Evidence, Fa
             http_status: Some(status),
             protocol: Some(version),
             body_bytes: i64::try_from(size).ok(),
-            certificate_expires_at: client
-                .certificate
-                .as_ref()
-                .map(|certificate| certificate.expires_at),
-            tls_version: client.tls_version.clone(),
-            ..Facts::default()
+            ..client.facts()
         },
         ..Evidence::default()
     })
@@ -48,7 +39,7 @@ pub async fn probe(place: &ApiTarget, asking: Asking<'_>) -> Result<Evidence, Fa
 fn sign_in(place: &ApiTarget, target: &Target) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     let missing = || Reason::KeyMissing {
-        place: format!("{}:{}", place.http.host, place.http.port),
+        place: place.http.place(),
     };
     let way = match (place.sign_in, &target.api_key, &place.http.user) {
         (Some(way), _, _) => way,
@@ -80,7 +71,7 @@ fn sign_in(place: &ApiTarget, target: &Target) -> Result<HeaderMap, Failure> {
 
 /// A text is looked for where the path leads, or in the whole of the answer.
 fn hold_against(text: &Text<'_>, expected: &ApiTarget) -> Result<(), Failure> {
-    let place = format!("{}:{}", expected.http.host, expected.http.port);
+    let place = expected.http.place();
     let Some(path) = &expected.path else {
         let words = String::from_utf8_lossy(&text.bytes);
         let wanted = expected.text.as_deref().unwrap_or_default();

@@ -6,18 +6,16 @@
 //!
 //! <https://modelcontextprotocol.io/specification>
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use insightpulse_domain::{
-    Evidence, Facts, Failure, HttpTarget, Phase, Reason, StatusSet, server_text_without,
-};
+use insightpulse_domain::{Evidence, Facts, Failure, HttpTarget, Phase, Reason, server_text_without};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, BODY_MAX, Client, Events, SignedIn, bearer};
+use crate::http::{Answer, BODY_MAX, Client, Event, Events, bearer};
 use crate::{Asking, another_protocol};
 
 /// The newest version of the stateless generation, and of the one with sessions.
@@ -134,7 +132,7 @@ impl Server<'_> {
             200..=299 => {}
             // What every generation means by these, and what a proxy says by itself.
             300..=399 | 401 | 403 | 407 | 429 | 502..=504 => {
-                answer.expect(&StatusSet::default(), signed_in(&headers))?;
+                answer.expect_success()?;
             }
             // Older ones: a session is missing, the version or the method is unknown, or there is no POST.
             _ => return Ok(None),
@@ -158,7 +156,7 @@ impl Server<'_> {
         if matches!(answer.status, 400 | 404 | 405) {
             return Ok(None);
         }
-        answer.expect(&StatusSet::default(), signed_in(&headers))?;
+        answer.expect_success()?;
         let mut dialect = Dialect::Session {
             id: answer.headers.get(SESSION).cloned(),
             version: WITH_SESSIONS.into(),
@@ -176,9 +174,7 @@ impl Server<'_> {
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         let headers = self.headers_of(&dialect, None);
         let answer = self.post(&headers, ready).await;
-        if let Err(failure) =
-            answer.and_then(|answer| answer.expect(&StatusSet::default(), signed_in(&headers)))
-        {
+        if let Err(failure) = answer.and_then(|answer| answer.expect_success()) {
             self.delete(&dialect).await;
             return Err(failure);
         }
@@ -206,7 +202,7 @@ impl Server<'_> {
             let (id, body) = self.request("tools/list", params);
             let headers = self.headers_of(dialect, Some("tools/list"));
             let answer = self.post(&headers, body).await?;
-            answer.expect(&StatusSet::default(), signed_in(&headers))?;
+            answer.expect_success()?;
             let message = read(answer, id).await?;
             let page: Tools = self.result(message)?;
             count += page.tools.len();
@@ -238,7 +234,7 @@ impl Server<'_> {
         headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         let mut listener = Client::new(place, self.asking.net, self.asking.watch);
         let mut stream = listener.get(self.path, &headers, Phase::Query).await?;
-        stream.expect(&StatusSet::default(), signed_in(&headers))?;
+        stream.expect_success()?;
         if !stream.is_of_type(EVENT_STREAM) {
             return Err(self.another_protocol());
         }
@@ -269,24 +265,13 @@ impl Server<'_> {
 
     async fn post_to(&mut self, path: &str, body: Value) -> Result<(), Failure> {
         let headers = self.headers(None, None, None);
-        let answer = self
-            .client
-            .ask(Method::POST, path, &headers, Some(body.to_string()), Phase::Query)
-            .await?;
-        answer.expect(&StatusSet::default(), signed_in(&headers))?;
+        let answer = self.client.post(path, &headers, &body, Phase::Query).await?;
+        answer.expect_success()?;
         answer.size().await.map(|_| ())
     }
 
     async fn post(&mut self, headers: &HeaderMap, body: Value) -> Result<Answer<'_>, Failure> {
-        self.client
-            .ask(
-                Method::POST,
-                self.path,
-                headers,
-                Some(body.to_string()),
-                Phase::Query,
-            )
-            .await
+        self.client.post(self.path, headers, &body, Phase::Query).await
     }
 
     fn request(&mut self, method: &str, params: Value) -> (u64, Value) {
@@ -302,7 +287,6 @@ impl Server<'_> {
         session: Option<&HeaderValue>,
     ) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
@@ -355,16 +339,13 @@ impl Server<'_> {
         };
         let stateless = || hello.supported_versions.iter().max().cloned();
         let protocol = hello.protocol_version.clone().or_else(stateless);
-        let certificate = self.client.certificate.as_ref();
         Evidence {
             server_version: clean(&info.version),
             facts: Facts {
                 server_name: clean(&info.name),
                 protocol: protocol.and_then(|version| clean(&version)),
                 tools: Some(tools),
-                certificate_expires_at: certificate.map(|certificate| certificate.expires_at),
-                tls_version: self.client.tls_version.clone(),
-                ..Facts::default()
+                ..self.client.facts()
             },
             ..Evidence::default()
         }
@@ -405,7 +386,7 @@ fn is_answer(data: &str, id: u64) -> bool {
 struct Listening<'s, 'a> {
     stream: &'s mut Answer<'a>,
     events: Events,
-    waiting: std::collections::VecDeque<crate::http::Event>,
+    waiting: VecDeque<Event>,
     read: usize,
 }
 
@@ -414,13 +395,13 @@ impl<'s, 'a> Listening<'s, 'a> {
         Self {
             stream,
             events: Events::default(),
-            waiting: std::collections::VecDeque::new(),
+            waiting: VecDeque::new(),
             read: 0,
         }
     }
 
     /// The data of the next event that is wanted; others are passed over.
-    async fn next(&mut self, is_wanted: impl Fn(&crate::http::Event) -> bool) -> Result<String, Failure> {
+    async fn next(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Result<String, Failure> {
         loop {
             while let Some(event) = self.waiting.pop_front() {
                 if is_wanted(&event) {
@@ -454,10 +435,6 @@ fn same_origin(place: &HttpTarget, endpoint: &str) -> Option<String> {
     }
     let path = uri.path_and_query()?.as_str();
     (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
-}
-
-fn signed_in(headers: &HeaderMap) -> SignedIn {
-    SignedIn::if_has(AUTHORIZATION, headers)
 }
 
 fn client_info() -> Value {

@@ -10,7 +10,8 @@ pub mod superset;
 
 use std::time::Duration;
 
-use insightpulse_domain::{Failure, Phase};
+use insightpulse_domain::Failure;
+use tokio::time::Instant;
 
 use crate::stopwatch::Stopwatch;
 use crate::{Asking, timed_out};
@@ -26,11 +27,11 @@ async fn beside<T>(
     ask: impl AsyncFnOnce(&Stopwatch) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let watch = Stopwatch::start();
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let until = asking.until.checked_sub(MARGIN).unwrap_or(asking.until);
     let asked = tokio::time::timeout_at(until, ask(&watch)).await;
     asked.unwrap_or_else(|_| {
-        let phase: Phase = watch.current();
-        Err(timed_out(place, phase, until.saturating_duration_since(begun)))
+        let allowed = until.saturating_duration_since(begun);
+        Err(timed_out(place, watch.current(), allowed))
     })
 }

@@ -1,10 +1,9 @@
 //! A MySQL or MariaDB server: log in, ask who is there.
 
-use insightpulse_domain::{DatabaseTarget, Evidence, Facts, Failure, server_text_without};
+use insightpulse_domain::{DatabaseTarget, Evidence, Failure, server_text_without};
 use secrecy::ExposeSecret;
 
-use crate::Asking;
-use crate::mysql;
+use crate::{Asking, mysql, tls};
 
 /// Both are allowed to every user, and known to both servers in every version.
 const SETTINGS: &str = "SELECT VERSION(), @@max_connections";
@@ -19,16 +18,11 @@ pub async fn probe(place: &DatabaseTarget, asking: Asking<'_>) -> Result<Evidenc
         return Err(session.another_protocol());
     };
     let number = |text: Option<&Option<String>>| text?.as_deref()?.parse().ok();
-    let certificate = session.line.certificate.as_ref();
     let evidence = Evidence {
         server_version: Some(server_text_without(released(version), password)),
         max_connections: number(Some(most)),
         active_connections: number(threads.get(1)),
-        facts: Facts {
-            certificate_expires_at: certificate.map(|certificate| certificate.expires_at),
-            tls_version: session.line.tls_version.clone(),
-            ..Facts::default()
-        },
+        facts: tls::facts(session.line.encryption.as_ref()),
         concerns: Vec::new(),
     };
     session.end().await;

@@ -3,8 +3,7 @@
 use insightpulse_domain::{DatabaseTarget, Evidence, Facts, Failure, Reason, server_text_without};
 use secrecy::ExposeSecret;
 
-use crate::Asking;
-use crate::postgres;
+use crate::{Asking, postgres, tls};
 
 /// One statement in the simple protocol, so that a transaction pooler serves
 /// it too. `pg_stat_database` counts sessions for any user, where
@@ -34,25 +33,24 @@ const LESS: &str = "select current_setting('server_version')";
 pub async fn probe(place: &DatabaseTarget, asking: Asking<'_>) -> Result<Evidence, Failure> {
     let password = asking.target.password.as_ref().map(ExposeSecret::expose_secret);
     let session = postgres::connect(place, asking.target, asking.net, asking.watch).await?;
-    let certificate = session.line.certificate.as_ref();
-    let certificate_expires_at = certificate.map(|certificate| certificate.expires_at);
-    let tls_version = session.line.tls_version.clone();
-    let mut evidence = session.ask(&[QUESTION, LESS], |row| read(row, password)).await?;
-    evidence.facts.certificate_expires_at = certificate_expires_at;
-    evidence.facts.tls_version = tls_version;
+    let shown = tls::facts(session.line.encryption.as_ref());
+    let mut evidence = session
+        .ask(&[QUESTION, LESS], |row| read(row, password, &shown))
+        .await?;
     if evidence.facts.in_recovery == Some(true) && !place.is_replica {
-        let place = format!("{}:{}", place.host, place.port);
+        let place = place.place();
         evidence.concerns.push(Reason::InRecovery { place }.into());
     }
     Ok(evidence)
 }
 
 /// The one row that [`QUESTION`] or [`LESS`] asks for; `None` for any other.
-fn read(row: &[Option<&str>], password: Option<&str>) -> Option<Evidence> {
+fn read(row: &[Option<&str>], password: Option<&str>, shown: &Facts) -> Option<Evidence> {
     if let [version] = row {
         let version = version.as_ref()?.split_whitespace().next()?;
         return Some(Evidence {
             server_version: Some(server_text_without(version, password)),
+            facts: shown.clone(),
             ..Evidence::default()
         });
     }
@@ -74,7 +72,7 @@ fn read(row: &[Option<&str>], password: Option<&str>) -> Option<Evidence> {
                 .and_then(|text| text.parse().ok())
                 .filter(|lag: &f64| lag.is_finite()),
             database_bytes: number(size),
-            ..Facts::default()
+            ..shown.clone()
         },
         concerns: match is_cut {
             true => vec![Reason::ReplicaCut {}.into()],

@@ -2,16 +2,14 @@
 //!
 //! <https://supabase.com/docs/guides/api>, <https://docs.postgrest.org/en/stable/references/errors.html>
 
-use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use insightpulse_domain::{
-    DatabaseTarget, Evidence, Failure, FailureKind, HttpTarget, Part, Phase, Reason, StatusSet, server_text,
-};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use insightpulse_domain::{DatabaseTarget, Evidence, Failure, FailureKind, HttpTarget, Part, Phase, Reason};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{beside, postgresql};
 use crate::Asking;
-use crate::http::{Client, SignedIn, bearer, sensitive};
+use crate::http::{Client, bearer, sensitive};
 use crate::stopwatch::Stopwatch;
 
 const APIKEY: HeaderName = HeaderName::from_static("apikey");
@@ -28,9 +26,11 @@ struct RestError {
     code: String,
 }
 
+/// What tells Auth from a page that says yes to everything.
 #[derive(Deserialize)]
 struct AuthHealth {
-    version: String,
+    #[serde(rename = "version")]
+    _version: String,
 }
 
 /// A part that does not answer is a concern, as long as the database does. A
@@ -45,7 +45,7 @@ pub async fn probe(
         (None, Some(_)) => return Err(Reason::WebAddressMissing {}.into()),
         (Some(web), Some(key)) => (web, key),
     };
-    let place = format!("{}:{}", web.host, web.port);
+    let place = web.place();
     let (evidence, rest, auth) = tokio::join!(
         postgresql::probe(database, asking),
         beside(asking, &place, async |watch| rest(web, key, asking, watch).await),
@@ -53,7 +53,7 @@ pub async fn probe(
     );
     let mut evidence = evidence.map_err(|failure| failure.of(Part::Database))?;
     evidence.facts.parts.push(Part::Database);
-    let parts = [(Part::Rest, rest), (Part::Auth, auth.map(|_| ()))];
+    let parts = [(Part::Rest, rest), (Part::Auth, auth)];
     for (part, answered) in parts {
         match answered {
             Ok(()) => evidence.facts.parts.push(part),
@@ -82,7 +82,7 @@ async fn rest(
     let path = format!("{}{NO_TABLE}", web.path.trim_end_matches('/'));
     let answer = client.get(&path, &headers(key)?, Phase::Query).await?;
     if answer.status != 404 {
-        return answer.expect(&StatusSet::default(), SignedIn::Yes);
+        return answer.expect_success();
     }
     let error: RestError = answer.text().await?.json()?;
     if TABLE_MISSING.contains(&error.code.as_str()) {
@@ -97,13 +97,12 @@ async fn auth(
     key: &SecretString,
     asking: Asking<'_>,
     watch: &Stopwatch,
-) -> Result<String, Failure> {
+) -> Result<(), Failure> {
     let mut client = Client::new(web, asking.net, watch);
     let path = format!("{}/auth/v1/health", web.path.trim_end_matches('/'));
     let answer = client.get(&path, &headers(key)?, Phase::Query).await?;
-    answer.expect(&StatusSet::default(), SignedIn::Yes)?;
-    let health: AuthHealth = answer.text().await?.json()?;
-    Ok(server_text(&health.version))
+    answer.expect_success()?;
+    answer.text().await?.json::<AuthHealth>().map(|_| ())
 }
 
 /// A key of the older sort is a token as well; one of the newer sort is not,
@@ -113,7 +112,7 @@ fn headers(key: &SecretString) -> Result<HeaderMap, Failure> {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(APIKEY, sensitive(key.expose_secret())?);
     if !key.expose_secret().starts_with("sb_") {
-        headers.insert(hyper::header::AUTHORIZATION, bearer(key)?);
+        headers.insert(AUTHORIZATION, bearer(key)?);
     }
     Ok(headers)
 }

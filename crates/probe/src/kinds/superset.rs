@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
-use hyper::Method;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use insightpulse_domain::{Evidence, Facts, Failure, HttpTarget, Phase, Reason, StatusSet, server_text};
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use insightpulse_domain::{Evidence, Facts, Failure, HttpTarget, Phase, Reason, server_text};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::Asking;
-use crate::http::{Client, SignedIn, bearer};
+use crate::http::{Client, bearer};
 
 #[derive(Deserialize)]
 struct Login {
@@ -35,7 +34,7 @@ pub async fn probe(place: &HttpTarget, asking: Asking<'_>) -> Result<Evidence, F
     let health = client
         .get(&format!("{base}/health"), &HeaderMap::new(), Phase::Query)
         .await?;
-    health.expect(&StatusSet::default(), SignedIn::No)?;
+    health.expect_success()?;
     let words = health.text().await?;
     if words.bytes.trim_ascii() != b"OK" {
         return Err(Reason::NotWell { place: client.place }.into());
@@ -50,12 +49,7 @@ pub async fn probe(place: &HttpTarget, asking: Asking<'_>) -> Result<Evidence, F
         server_version: version,
         facts: Facts {
             databases,
-            certificate_expires_at: client
-                .certificate
-                .as_ref()
-                .map(|certificate| certificate.expires_at),
-            tls_version: client.tls_version.clone(),
-            ..Facts::default()
+            ..client.facts()
         },
         ..Evidence::default()
     })
@@ -105,8 +99,6 @@ async fn log_in(
     user: &str,
     password: &SecretString,
 ) -> Result<SecretString, Failure> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = json!({
         "username": user,
         "password": password.expose_secret(),
@@ -115,20 +107,12 @@ async fn log_in(
     });
     let path = format!("{base}/api/v1/security/login");
     let place = client.place.clone();
-    let answer = client
-        .ask(
-            Method::POST,
-            &path,
-            &headers,
-            Some(body.to_string()),
-            Phase::Login,
-        )
-        .await?;
+    let answer = client.post(&path, &HeaderMap::new(), &body, Phase::Login).await?;
     if answer.status == 401 {
         let user = server_text(user);
         return Err(Reason::PasswordRefused { place, user }.into());
     }
-    answer.expect(&StatusSet::default(), SignedIn::Yes)?;
+    answer.expect_success()?;
     let login: Login = answer.text().await?.json()?;
     Ok(login.access_token)
 }
@@ -138,7 +122,7 @@ async fn databases(client: &mut Client<'_>, base: &str, token: &SecretString) ->
     headers.insert(AUTHORIZATION, bearer(token)?);
     let path = format!("{base}/api/v1/database/?q=(page_size:1,columns:!(id))");
     let answer = client.get(&path, &headers, Phase::Query).await?;
-    answer.expect(&StatusSet::default(), SignedIn::Yes)?;
+    answer.expect_success()?;
     let databases: Databases = answer.text().await?.json()?;
     Ok(databases.count)
 }

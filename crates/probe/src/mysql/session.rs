@@ -1,15 +1,14 @@
 //! A session: from the address to the rows of its queries, and a goodbye.
 
 use insightpulse_domain::{DatabaseTarget, Failure, Phase, Reason, server_text};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncRead;
 use zeroize::Zeroizing;
 
 use super::packet::{self, Greeting, LoginAnswer, ServerError, capability};
-use crate::bounded::Bounded;
-use crate::database::{About, GOODBYE, Line, MESSAGE_MAX, READ_MAX, identity};
+use crate::Target;
+use crate::database::{About, Line, MESSAGE_MAX, dial};
 use crate::egress::Egress;
 use crate::stopwatch::Stopwatch;
-use crate::{Target, tls};
 
 /// A session that is logged in.
 pub struct Session<'a> {
@@ -34,8 +33,7 @@ pub async fn connect<'a>(
     watch: &'a Stopwatch,
 ) -> Result<Session<'a>, Failure> {
     let about = About::new(place, target, watch, "MySQL or MariaDB");
-    let config = net.tls.config(place.tls, identity(place, target))?;
-    let mut stream = Bounded::new(net.dial(&place.host, place.port, watch).await?, READ_MAX);
+    let (mut stream, config) = dial(place, target, net, watch).await?;
     watch.enter(Phase::Login);
     let (mut sequence, body) = receive(&mut stream, &about).await?;
     if let Some(error) = packet::error(&body) {
@@ -53,14 +51,10 @@ pub async fn connect<'a>(
             watch.enter(Phase::Tls);
             sequence = sequence.wrapping_add(1);
             let request = framed(sequence, &packet::ssl_request(capabilities | capability::SSL));
-            let sent = async {
-                stream.write_all(&request).await?;
-                stream.flush().await
-            };
-            sent.await.map_err(|error| about.broken(&error))?;
-            let secured = tls::secure(stream, config, &place.host, &about.place).await?;
+            about.send(&mut stream, &request).await?;
+            let line = Line::secured(stream, config, &about).await?;
             watch.enter(Phase::Login);
-            Line::secured(secured)
+            line
         }
     };
     let mut session = Session {
@@ -104,14 +98,9 @@ impl Session<'_> {
     }
 
     /// Ends the measurement, and says goodbye.
-    pub async fn end(mut self) {
+    pub async fn end(self) {
         self.about.watch.stop();
-        self.sequence = u8::MAX;
-        let goodbye = async {
-            self.send(packet::QUIT).await.ok();
-            self.line.stream.shutdown().await.ok();
-        };
-        tokio::time::timeout(GOODBYE, goodbye).await.ok();
+        self.line.end(&framed(0, packet::QUIT)).await;
     }
 
     pub fn another_protocol(&self) -> Failure {
@@ -120,10 +109,9 @@ impl Session<'_> {
 
     async fn log_in(&mut self, greeting: Greeting, capabilities: u32) -> Result<(), Failure> {
         let target = self.about.target;
-        let encrypted = if self.line.is_encrypted() {
-            capability::SSL
-        } else {
-            0
+        let encrypted = match self.line.encryption {
+            Some(_) => capability::SSL,
+            None => 0,
         };
         // A method that we do not speak is answered with one that we do: the server then asks for its own.
         let plugin = match greeting.plugin.as_str() {
@@ -159,7 +147,7 @@ impl Session<'_> {
     /// server means a password encrypted with its own key, which anybody in
     /// between may have put in that key's place.
     async fn give_password(&mut self) -> Result<(), Failure> {
-        if !self.line.is_encrypted() {
+        if self.line.encryption.is_none() {
             return Err(self.about.password_in_clear());
         }
         let password = self.about.password.unwrap_or_default();
@@ -170,11 +158,7 @@ impl Session<'_> {
     async fn send(&mut self, body: &[u8]) -> Result<(), Failure> {
         self.sequence = self.sequence.wrapping_add(1);
         let packet = Zeroizing::new(framed(self.sequence, body));
-        let sent = async {
-            self.line.stream.write_all(&packet).await?;
-            self.line.stream.flush().await
-        };
-        sent.await.map_err(|error| self.about.broken(&error))
+        self.about.send(&mut self.line.stream, &packet).await
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Failure> {
@@ -234,20 +218,14 @@ fn refusal(about: &About<'_>, error: &ServerError<'_>) -> Failure {
 /// A packet's number, and what is in it.
 async fn receive<S: AsyncRead + Unpin>(stream: &mut S, about: &About<'_>) -> Result<(u8, Vec<u8>), Failure> {
     let mut head = [0; 4];
-    stream
-        .read_exact(&mut head)
-        .await
-        .map_err(|error| about.broken(&error))?;
+    about.receive(stream, &mut head).await?;
     let [low, middle, high, sequence] = head;
     let length = u32::from_le_bytes([low, middle, high, 0]) as usize;
     if !(1..=MESSAGE_MAX).contains(&length) {
         return Err(about.another_protocol());
     }
     let mut body = vec![0; length];
-    stream
-        .read_exact(&mut body)
-        .await
-        .map_err(|error| about.broken(&error))?;
+    about.receive(stream, &mut body).await?;
     Ok((sequence, body))
 }
 

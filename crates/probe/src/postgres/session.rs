@@ -7,18 +7,17 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use insightpulse_domain::{DatabaseTarget, Failure, Phase, Reason};
 use md5::{Digest, Md5};
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use zeroize::Zeroizing;
 
 use super::message::{self, Authentication, Backend, parse};
 use super::refusal::refusal;
 use super::scram::{Expected, Scram, ScramKeys, ServerFirst};
-use crate::bounded::Bounded;
-use crate::database::{About, GOODBYE, Line, MESSAGE_MAX, READ_MAX, identity};
+use crate::Target;
+use crate::database::{About, Line, MESSAGE_MAX, dial};
 use crate::egress::Egress;
 use crate::memory::Memory;
 use crate::stopwatch::Stopwatch;
-use crate::{Target, tls};
 
 /// A session that is logged in.
 pub struct Session<'a> {
@@ -46,12 +45,10 @@ pub async fn connect<'a>(
     watch: &'a Stopwatch,
 ) -> Result<Session<'a>, Failure> {
     let about = About::new(place, target, watch, "PostgreSQL");
-    // What is wrong with it is told before anything is dialled.
-    let config = net.tls.config(place.tls, identity(place, target))?;
-    let mut stream = Bounded::new(net.dial(&place.host, place.port, watch).await?, READ_MAX);
+    let (mut stream, config) = dial(place, target, net, watch).await?;
     let line = match config {
         Some(config) if server_speaks_tls(&about, &mut stream).await? => {
-            Line::secured(tls::secure(stream, config, &place.host, &about.place).await?)
+            Line::secured(stream, config, &about).await?
         }
         _ => Line::plain(stream),
     };
@@ -81,12 +78,7 @@ impl Session<'_> {
             }
         }
         self.about.watch.stop();
-        // So that the server logs no broken connection; whether it takes it is no longer our concern.
-        let goodbye = async {
-            self.send(&message::terminate()).await.ok();
-            self.line.stream.shutdown().await.ok();
-        };
-        tokio::time::timeout(GOODBYE, goodbye).await.ok();
+        self.line.end(&message::terminate()).await;
         answer.map_err(|(Refused::Question(failure) | Refused::Finally(failure))| failure)
     }
 
@@ -100,14 +92,10 @@ impl Session<'_> {
         let mut refused = None;
         let mut body = Vec::new();
         for _ in 0..MESSAGES_MAX {
-            let received = self.receive(&mut body).await;
-            let tag = match (received, refused.take()) {
+            let tag = match self.receive(&mut body).await {
+                Ok(tag) => tag,
                 // After an error that is fatal there is nothing more.
-                (Err(_), Some(refused)) => return Err(refused),
-                (received, kept) => {
-                    refused = kept;
-                    received?
-                }
+                Err(broken) => return Err(refused.unwrap_or(Refused::Finally(broken))),
             };
             match parse(tag, &body) {
                 Some(Backend::Row(row)) => answer = answer.or_else(|| read(&row)),
@@ -137,8 +125,6 @@ impl Session<'_> {
         self.send(&message::startup(&target.user, database)).await?;
         let mut body = Vec::new();
         let mut proven = Proof::NotAsked;
-        // Each time costs us thousands of rounds.
-        let mut has_proven = false;
         for _ in 0..MESSAGES_MAX {
             let tag = self.receive(&mut body).await?;
             match parse(tag, &body) {
@@ -146,8 +132,8 @@ impl Session<'_> {
                 Some(Backend::Authentication(Authentication::SaslFinal(last))) => {
                     proven.check(last, &self.about)?;
                 }
-                Some(Backend::Authentication(Authentication::Sasl { mechanisms })) if !has_proven => {
-                    has_proven = true;
+                // Once: each time costs us thousands of rounds.
+                Some(Backend::Authentication(Authentication::Sasl { mechanisms })) if proven.is_open() => {
                     let (scram, first) = self.begin_scram(&mechanisms).await?;
                     proven = Proof::Expected(self.finish_scram(scram, first, memory).await?);
                 }
@@ -181,9 +167,9 @@ impl Session<'_> {
     async fn begin_scram(&mut self, mechanisms: &[&str]) -> Result<(Scram, ServerFirst), Failure> {
         let end_point = self
             .line
-            .certificate
+            .encryption
             .as_ref()
-            .and_then(|certificate| certificate.end_point.as_deref())
+            .and_then(|encryption| encryption.certificate.as_ref()?.end_point.as_deref())
             .filter(|_| mechanisms.contains(&"SCRAM-SHA-256-PLUS"));
         if end_point.is_none() && !mechanisms.contains(&"SCRAM-SHA-256") {
             return Err(self.about.method_unknown(&mechanisms.join(", ")));
@@ -241,22 +227,14 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
-        let sent = async {
-            self.line.stream.write_all(message).await?;
-            self.line.stream.flush().await
-        };
-        sent.await.map_err(|error| self.about.broken(&error))
+        self.about.send(&mut self.line.stream, message).await
     }
 
     /// Reads one message into `body`, and returns its type.
     async fn receive(&mut self, body: &mut Vec<u8>) -> Result<u8, Failure> {
         let about = &self.about;
         let mut head = [0; 5];
-        self.line
-            .stream
-            .read_exact(&mut head)
-            .await
-            .map_err(|error| about.broken(&error))?;
+        about.receive(&mut self.line.stream, &mut head).await?;
         let [tag, length @ ..] = head;
         let length = u32::from_be_bytes(length) as usize;
         if length < 4 || (length > MESSAGE_MAX && tag != b'E') || !KNOWN_TAGS.contains(&tag) {
@@ -297,6 +275,7 @@ const KNOWN_TAGS: &[u8] = b"RENvKSTCDZAI";
 enum Proof {
     NotAsked,
     Expected(Expected),
+    Given,
     Done,
 }
 
@@ -304,7 +283,7 @@ impl Proof {
     fn check(&mut self, last: &[u8], about: &About<'_>) -> Result<(), Failure> {
         match self {
             Proof::Expected(expected) if expected.is(last) => {
-                *self = Proof::NotAsked;
+                *self = Proof::Given;
                 Ok(())
             }
             Proof::Expected(_) => Err(unproven(about)),
@@ -322,6 +301,10 @@ impl Proof {
         }
     }
 
+    fn is_open(&self) -> bool {
+        matches!(self, Proof::NotAsked)
+    }
+
     fn is_done(&self) -> bool {
         matches!(self, Proof::Done)
     }
@@ -334,11 +317,8 @@ where
 {
     about.watch.enter(Phase::Tls);
     let mut answer = [0];
-    let exchanged = async {
-        stream.write_all(&message::ssl_request()).await?;
-        stream.read_exact(&mut answer).await
-    };
-    exchanged.await.map_err(|error| about.broken(&error))?;
+    about.send(stream, &message::ssl_request()).await?;
+    about.receive(stream, &mut answer).await?;
     match answer[0] {
         b'S' => Ok(true),
         b'N' => about.require_no_tls().map(|()| false),
