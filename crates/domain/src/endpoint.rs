@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::expectation::{JsonPath, StatusSet};
 use crate::failure::{Failure, Reason, server_text};
 use crate::kind::{Family, Kind};
+use crate::supabase;
 use crate::thresholds::{RawThresholds, Thresholds};
 
 /// An endpoint as Odoo stores it: what a person typed, and sealed secrets.
@@ -37,6 +38,9 @@ pub struct RawEndpoint {
     /// The address of a database's other half: Supabase's API, Odoo's web server.
     #[serde(default)]
     pub web_url: Option<String>,
+    /// Where a hosted Supabase project's pooler is: `aws-0-eu-west-1.pooler.supabase.com`.
+    #[serde(default)]
+    pub pooler_host: Option<String>,
     /// PEM: the only authorities that may have issued the server's certificate.
     #[serde(default)]
     pub tls_authority: Option<String>,
@@ -86,6 +90,8 @@ pub enum Service {
         database: DatabaseTarget,
         /// Given, or known from the project's name in the host or the user.
         web: Option<HttpTarget>,
+        /// Given; a record of the pooler itself has it as its host.
+        pooler: Option<Host>,
     },
     Postgresql(DatabaseTarget),
     Odoo {
@@ -220,6 +226,7 @@ impl RawEndpoint {
             username: None,
             database_name: None,
             web_url: None,
+            pooler_host: None,
             tls_authority: None,
             client_certificate: None,
             is_replica: false,
@@ -248,9 +255,14 @@ impl Endpoint {
                 let database = database()?;
                 let web = match HttpTarget::of_web(raw)? {
                     Some(web) => Some(web),
-                    None => supabase_web(&database),
+                    None => supabase::web(&database),
                 };
-                Service::Supabase { database, web }
+                let pooler = given(&raw.pooler_host).map(supabase::pooler).transpose()?;
+                Service::Supabase {
+                    database,
+                    web,
+                    pooler,
+                }
             }
             Kind::Postgresql => Service::Postgresql(database()?),
             Kind::Odoo => Service::Odoo {
@@ -376,33 +388,6 @@ impl ApiTarget {
             text: given(&raw.expected_text).map(str::to_owned),
         })
     }
-}
-
-/// A hosted project's API, by the project's name in `db.<ref>.supabase.co` or,
-/// at a pooler, in the user `postgres.<ref>`:
-/// <https://supabase.com/docs/guides/database/connecting-to-postgres>
-fn supabase_web(database: &DatabaseTarget) -> Option<HttpTarget> {
-    let host = database.host.to_string();
-    let project = match host
-        .strip_prefix("db.")
-        .and_then(|rest| rest.strip_suffix(".supabase.co"))
-    {
-        Some(project) => project,
-        None if host.ends_with(".pooler.supabase.com") => database.user.rsplit_once('.')?.1,
-        None => return None,
-    };
-    if project.is_empty() || !project.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    Some(HttpTarget {
-        scheme: Scheme::Https,
-        host: Host::parse(&format!("{project}.supabase.co")).ok()?,
-        port: Scheme::Https.port(),
-        authority: None,
-        is_other_half: true,
-        path: "/".into(),
-        user: None,
-    })
 }
 
 impl HttpTarget {
@@ -598,7 +583,7 @@ impl Port {
     }
 
     /// A port of a table or a scheme.
-    fn known(number: u16) -> Self {
+    pub(crate) fn known(number: u16) -> Self {
         Self(NonZeroU16::new(number).expect("a test reads data/kinds.toml, and no scheme has port 0"))
     }
 
@@ -610,6 +595,17 @@ impl Port {
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl SignIn {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SignIn::None => "none",
+            SignIn::Bearer => "bearer",
+            SignIn::Basic => "basic",
+            SignIn::Header => "header",
+        }
     }
 }
 

@@ -8,18 +8,25 @@ use std::collections::{HashMap, HashSet};
 ///
 /// Of two that would be the same, the later gets a number: `…_2`.
 pub fn env_prefixes<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    unique(names.into_iter().map(identifier), '_')
+}
+
+/// A [`slug`] for each of `names`, unique among them: `books`, `books-2`.
+pub fn slugs<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    unique(names.into_iter().map(slug), '-')
+}
+
+fn unique(bases: impl Iterator<Item = String>, joint: char) -> Vec<String> {
     let mut taken = HashSet::new();
     // Where the search for a free number goes on: names of one spelling may be many.
     let mut next_numbers: HashMap<String, u32> = HashMap::new();
-    names
-        .into_iter()
-        .map(|name| {
-            let base = identifier(name);
+    bases
+        .map(|base| {
             let next = next_numbers.entry(base.clone()).or_insert(1);
             loop {
                 let candidate = match *next {
                     1 => base.clone(),
-                    number => format!("{base}_{number}"),
+                    number => format!("{base}{joint}{number}"),
                 };
                 *next += 1;
                 if taken.insert(candidate.clone()) {
@@ -100,6 +107,10 @@ mod tests {
             ]
         );
         assert_eq!(slug("MCP Server - Notion"), "mcp-server-notion");
+        assert_eq!(
+            slugs(["Books", "books", "日本"]),
+            ["books", "books-2", "connection"]
+        );
     }
 
     proptest! {

@@ -69,7 +69,7 @@ pub async fn probe(target: &Target, net: &Egress, until: Instant) -> Probed {
     };
     let found = tokio::time::timeout_at(until, async {
         match &target.endpoint.service {
-            Service::Supabase { database, web } => supabase::probe(database, web.as_ref(), asking).await,
+            Service::Supabase { database, web, .. } => supabase::probe(database, web.as_ref(), asking).await,
             Service::Postgresql(place) => postgresql::probe(place, asking).await,
             Service::Odoo { database, web } => odoo::probe(database, web.as_ref(), asking).await,
             Service::Mysql(place) => kinds::mysql::probe(place, asking).await,

@@ -22,6 +22,7 @@ THRESHOLD_FIELDS = ("slow_ms", "certificate_days", "connections_percent", "repli
 OPTION_FIELDS = (
     "client_certificate",
     "is_replica",
+    "pooler_host",
     "sign_in",
     "key_header",
     "expected_status",
@@ -55,6 +56,7 @@ TEXT_LENGTHS = {
     "name": 200,
     "base_url": 2000,
     "web_url": 2000,
+    "pooler_host": 300,
     "database_name": 200,
     "username": 200,
     "key_header": 100,

@@ -16,6 +16,11 @@ class ConnectionEndpointOptions(models.Model):
         help="Supabase: the address of its API, if it is not <project>.supabase.co. "
         "Odoo: its web server, which is tested together with the database.",
     )
+    pooler_host = fields.Char(
+        string="Pooler",
+        help="Supabase: where the project's pooler is, such as aws-0-ap-southeast-1.pooler.supabase.com. Supabase shows "
+        "it under Connect. Configurations for the poolers need it.",
+    )
     tls_authority = fields.Text(
         string="Certificate Authority",
         help="One or more certificates in PEM. The server's certificate has to be issued by one of them; "

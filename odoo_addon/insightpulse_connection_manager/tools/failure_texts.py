@@ -29,6 +29,9 @@ REASONS = {
     "secret_unsendable": _lt(
         "The stored password or key has a character in it that an HTTP header cannot have, such as a line break."
     ),
+    "pooler_invalid": _lt(
+        "“%(text)s” is not the host of one of Supabase's poolers, such as aws-0-eu-west-1.pooler.supabase.com."
+    ),
     "web_address_missing": _lt(
         "There is an API key, but no web address that it could be tested at: it is not known, and not given."
     ),

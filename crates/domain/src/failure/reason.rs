@@ -90,6 +90,8 @@ reasons! {
         "There is a client certificate, and the private key that belongs to it is missing."
     InvalidEndpoint SecretUnsendable "secret_unsendable" {}
         "The stored password or key has a character in it that an HTTP header cannot have, such as a line break."
+    InvalidEndpoint PoolerInvalid "pooler_invalid" { text }
+        "“{text}” is not the host of one of Supabase's poolers, such as aws-0-eu-west-1.pooler.supabase.com."
     InvalidEndpoint WebAddressMissing "web_address_missing" {}
         "There is an API key, but no web address that it could be tested at: it is not known, and not given."
 

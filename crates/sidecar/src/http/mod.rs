@@ -1,6 +1,7 @@
 //! The HTTP API: which route leads where, and what holds for all of them.
 
 mod auth;
+mod connect;
 mod health;
 mod open;
 mod pair;
@@ -9,6 +10,7 @@ mod problem;
 mod rebind;
 mod render;
 mod seal;
+mod subject;
 
 use std::sync::Arc;
 
@@ -68,6 +70,7 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
                     .service(only("/open", web::post().to(open::open)))
                     .service(only("/seal", web::post().to(seal::seal)))
                     .service(only("/probes", web::post().to(probes::probes)))
+                    .service(only("/connect", web::post().to(connect::connect)))
                     .service(only("/render", web::post().to(render::render)))
                     .default_service(web::to(not_found)),
             )

@@ -1,16 +1,13 @@
 //! `POST /v1/render`: configuration text, with secrets or placeholders for them.
 
-use std::sync::Arc;
-
 use actix_web::web::{self, Data, Json};
-use insightpulse_domain::{Endpoint, RawEndpoint};
-use insightpulse_render::{Document, Format, Named, Secrets, combined, single};
-use insightpulse_vault::{Field, Keyring};
+use insightpulse_domain::RawEndpoint;
+use insightpulse_render::{Document, Format, combined, single};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::subject::{Opener, subject};
 use super::{Api, Caller, Problem, require_database, require_few};
-use crate::secrets::open_secret;
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -66,7 +63,7 @@ pub async fn render(
     let rendering = web::block(move || {
         let opener = opener.as_ref();
         if combine && endpoints.len() != 1 {
-            vec![all(format, endpoints, opener)]
+            vec![all(format, &endpoints, opener)]
         } else {
             // A document of one endpoint is that endpoint's own, and needs it whole.
             endpoints.iter().map(|raw| each(format, raw, opener)).collect()
@@ -76,65 +73,37 @@ pub async fn render(
     Ok(Json(Response { documents }))
 }
 
-/// What opens the secrets of one request.
-struct Opener {
-    keyring: Arc<Keyring>,
-    database: Uuid,
-}
-
-impl Opener {
-    fn secrets(&self, raw: &RawEndpoint) -> Result<Secrets, String> {
-        let open =
-            |field| open_secret(&self.keyring, self.database, raw, field).map_err(|error| error.to_string());
-        Ok(Secrets::Revealed {
-            password: open(Field::Password)?,
-            api_key: open(Field::ApiKey)?,
-        })
-    }
-}
-
-fn read(raw: &RawEndpoint, opener: Option<&Opener>) -> Result<(Endpoint, Secrets), String> {
-    let endpoint = Endpoint::parse(raw).map_err(|invalid| invalid.to_string())?;
-    let secrets = opener.map_or(Ok(Secrets::Placeholders), |opener| opener.secrets(raw))?;
-    Ok((endpoint, secrets))
-}
-
 /// An endpoint that is not complete does not spoil the others' documents.
 fn each(format: Format, raw: &RawEndpoint, opener: Option<&Opener>) -> Rendered {
-    let written = read(raw, opener).and_then(|(endpoint, secrets)| {
-        single(format, &endpoint, &secrets).map_err(|unwritable| unwritable.to_string())
+    let written = subject(raw, opener).endpoint.and_then(|(endpoint, secrets)| {
+        single(format, raw.record, &endpoint, &secrets).map_err(|unwritable| unwritable.to_string())
     });
-    match written {
-        Ok(document) => Rendered::new(Some(raw.id), document),
-        Err(reason) => Rendered {
-            id: Some(raw.id),
-            filename: String::new(),
-            mimetype: "text/plain",
-            content: String::new(),
-            error: Some(reason),
-        },
-    }
+    Rendered::new(Some(raw.id), written)
 }
 
-fn all(format: Format, endpoints: Vec<RawEndpoint>, opener: Option<&Opener>) -> Rendered {
-    let named: Vec<_> = endpoints
-        .into_iter()
-        .map(|raw| Named {
-            endpoint: read(&raw, opener),
-            name: raw.name,
-        })
-        .collect();
-    Rendered::new(None, combined(format, &named))
+fn all(format: Format, endpoints: &[RawEndpoint], opener: Option<&Opener>) -> Rendered {
+    let subjects: Vec<_> = endpoints.iter().map(|raw| subject(raw, opener)).collect();
+    let written = combined(format, &subjects).map_err(|unwritable| unwritable.to_string());
+    Rendered::new(None, written)
 }
 
 impl Rendered {
-    fn new(id: Option<i64>, document: Document) -> Self {
-        Self {
-            id,
-            filename: document.filename,
-            mimetype: document.mimetype,
-            content: document.content,
-            error: None,
+    fn new(id: Option<i64>, written: Result<Document, String>) -> Self {
+        match written {
+            Ok(document) => Self {
+                id,
+                filename: document.filename,
+                mimetype: document.mimetype,
+                content: document.content,
+                error: None,
+            },
+            Err(reason) => Self {
+                id,
+                filename: String::new(),
+                mimetype: "text/plain",
+                content: String::new(),
+                error: Some(reason),
+            },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Requests that are not what a route takes.
 
 use expect_test::{Expect, expect};
+use insightpulse_domain::Kind;
+use insightpulse_render::Format;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -175,7 +177,7 @@ async fn a_format_that_there_is_not_lists_those_that_there_are() {
     let body = json!({"database": DATABASE_UUID, "format": "cobol", "endpoints": [endpoint(7, 5432)]});
     check(
         service.request(Method::POST, "/v1/render").json(&body),
-        expect!["422 unknown_format: “cobol” is no format here; there are: uri, env, compose."],
+        expect!["422 unknown_format: “cobol” is no format here; there are: uri, uri-direct, uri-transaction-pooler, uri-session-pooler, mysql-uri, mongodb-uri, libpq, jdbc, dotnet, sqlalchemy, env, env-export, env-json, psql, pgpass, pg_service, curl, superset-database, prometheus, go, node, php, python, rust, prisma, drizzle, odoo-conf, supabase-env, nextjs-env, compose, compose-service, k8s-configmap, k8s-secret, mcp-json, mcp-vscode, mcp-claude-code, json, yaml, toml."],
     )
     .await;
 }
@@ -186,7 +188,7 @@ async fn a_configuration_has_placeholders_where_secrets_are() {
     let sealed = service.seal("canary-secret", &endpoint(7, 5432)).await;
     let whole = changed(&endpoint(7, 5432), &json!({"password": sealed}));
     let broken = changed(&endpoint(8, 5432), &json!({"base_url": null}));
-    for format in ["uri", "env", "compose"] {
+    for format in Format::of_kind(Kind::Postgresql).map(Format::as_str) {
         let body = json!({"database": DATABASE_UUID, "format": format, "endpoints": [whole, broken]});
         let answer = service.post("/v1/render", &body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -197,12 +199,101 @@ async fn a_configuration_has_placeholders_where_secrets_are() {
         let documents = answer.json()["documents"].clone();
         assert_eq!((&documents[0]["id"], &documents[1]["id"]), (&json!(7), &json!(8)));
         let content = documents[0]["content"].as_str().expect("text");
+        // A service that is started here has another place, and what is no secret stands elsewhere.
+        let is_elsewhere = ["compose-service", "k8s-secret"].contains(&format);
         assert!(
-            content.contains("127.0.0.1") && content.contains("5432"),
+            is_elsewhere || (content.contains("127.0.0.1") && content.contains("5432")),
             "{content}"
         );
         assert_eq!(documents[1]["error"], "The server is missing.");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialog_gets_every_format_of_one_endpoint_in_one_answer() {
+    let (service, _odoo, _home) = Service::with_odoo().await;
+    let sealed = service.seal("canary-secret", &endpoint(7, 5432)).await;
+    let whole = changed(&endpoint(7, 5432), &json!({"password": sealed}));
+    let connect = |reveal: bool, endpoints: &[Value]| json!({"database": DATABASE_UUID, "reveal": reveal, "endpoints": endpoints});
+    let hidden = service
+        .post("/v1/connect", &connect(false, &[whole.clone()]))
+        .await;
+    assert!(
+        !hidden.text.contains("canary") && !hidden.text.contains("ip1."),
+        "{hidden:?}"
+    );
+    let answer = hidden.json();
+    let ids: Vec<_> = answer["formats"]
+        .as_array()
+        .expect("formats")
+        .iter()
+        .map(|format| format["id"].clone())
+        .collect();
+    assert_eq!(
+        ids,
+        Format::of_kind(Kind::Postgresql)
+            .map(Format::as_str)
+            .collect::<Vec<_>>()
+    );
+    for format in answer["formats"].as_array().expect("formats") {
+        assert_eq!(format["error"], Value::Null, "{format}");
+        assert!(
+            answer["tabs"]
+                .as_array()
+                .expect("tabs")
+                .iter()
+                .any(|tab| tab["id"] == format["tab"])
+        );
+    }
+    let password = |answer: &Value| {
+        let parameters = answer["parameters"].as_array().expect("parameters");
+        parameters
+            .iter()
+            .find(|parameter| parameter["id"] == "password")
+            .expect("a password")
+            .clone()
+    };
+    assert_eq!(
+        password(&answer),
+        json!({"id": "password", "label": "Password", "value": "[YOUR-PASSWORD]", "is_secret": true})
+    );
+    let shown = service
+        .post("/v1/connect", &connect(true, &[whole.clone()]))
+        .await
+        .json();
+    assert_eq!(password(&shown)["value"], "canary-secret");
+    let superset = shown["formats"]
+        .as_array()
+        .expect("formats")
+        .iter()
+        .find(|format| format["id"] == "superset-database");
+    let files = superset.expect("Superset's")["files"].clone();
+    assert_eq!(files.as_array().map(Vec::len), Some(2), "{files}");
+
+    let broken = changed(&endpoint(8, 5432), &json!({"base_url": null}));
+    let alone = service
+        .post("/v1/connect", &connect(false, &[broken.clone()]))
+        .await
+        .json();
+    assert_eq!(alone["formats"][0]["error"], "The server is missing.");
+    assert_eq!(alone["parameters"], json!([]));
+
+    let several = service
+        .post("/v1/connect", &connect(true, &[whole, broken]))
+        .await
+        .json();
+    let formats = several["formats"].as_array().expect("formats");
+    assert!(
+        !formats.iter().any(|format| format["id"] == "psql"),
+        "a command is of one connection"
+    );
+    assert_eq!(formats[0]["left_out"][0][1], "The server is missing.");
+    assert!(
+        formats[0]["content"]
+            .as_str()
+            .expect("text")
+            .contains("canary-secret")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

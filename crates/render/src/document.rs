@@ -1,0 +1,187 @@
+//! Documents: one endpoint's, or one for many.
+
+use insightpulse_domain::{Endpoint, Kind, env_prefixes, slugs};
+use uuid::Uuid;
+
+use crate::encode::comment;
+use crate::format::Format;
+use crate::secrets::Secrets;
+use crate::templates;
+use crate::unwritable::Unwritable;
+use crate::view::{Names, View};
+
+/// An endpoint as far as it could be read, with what its record has anyway.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub record: Uuid,
+    pub name: String,
+    /// Or, for who reads the document, why there is nothing to write.
+    pub endpoint: Result<(Endpoint, Secrets), String>,
+}
+
+/// A text with what a browser needs to save it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Document {
+    pub filename: String,
+    pub mimetype: &'static str,
+    pub content: String,
+    /// Names, and why they are not in the content.
+    pub left_out: Vec<(String, String)>,
+    /// For a download that is an archive of several files; empty where the content is the file.
+    pub files: Vec<File>,
+}
+
+/// A file of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub path: String,
+    pub content: String,
+}
+
+/// A value that a form asks for, beside the texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub value: String,
+    pub is_secret: bool,
+}
+
+/// What an endpoint consists of, for who types it somewhere by hand.
+pub fn parameters(
+    record: Uuid,
+    endpoint: &Endpoint,
+    secrets: &Secrets,
+) -> Result<Vec<Parameter>, Unwritable> {
+    let names = Names {
+        slug: "",
+        prefix: "",
+        is_one: true,
+    };
+    Ok(View::new(endpoint, record, secrets, names)?.parameters())
+}
+
+/// One endpoint's document.
+pub fn single(
+    format: Format,
+    record: Uuid,
+    endpoint: &Endpoint,
+    secrets: &Secrets,
+) -> Result<Document, Unwritable> {
+    let (slug, prefix) = (
+        slugs([endpoint.name.as_str()]).remove(0),
+        env_prefixes([endpoint.name.as_str()]).remove(0),
+    );
+    let names = Names {
+        slug: &slug,
+        prefix: &prefix,
+        is_one: true,
+    };
+    let view = View::new(endpoint, record, secrets, names)?;
+    let mut content = templates::piece(format, &view)?;
+    let row = format.row();
+    if let Some(frame) = &row.several {
+        content.insert_str(0, &frame.head);
+        content.push_str(&frame.tail);
+    }
+    if !row.value && !content.ends_with('\n') {
+        content.push('\n');
+    }
+    Ok(Document {
+        filename: format!("{slug}.{}", row.extension),
+        mimetype: &row.mimetype,
+        files: files(format, &slug, &content),
+        content,
+        left_out: vec![],
+    })
+}
+
+/// Superset imports an archive, with a word on what it is an archive of.
+fn files(format: Format, slug: &str, content: &str) -> Vec<File> {
+    if format != Format::SupersetDatabase {
+        return vec![];
+    }
+    let file = |path: String, content: &str| File {
+        path,
+        content: content.to_owned(),
+    };
+    vec![
+        file(
+            format!("{slug}/metadata.yaml"),
+            "version: 1.0.0\ntype: Database\n",
+        ),
+        file(format!("{slug}/databases/{slug}.yaml"), content),
+    ]
+}
+
+/// One document for all.
+///
+/// An endpoint that cannot be written is left out, so that one unfinished
+/// record does not cost the others their file; where the format has comments,
+/// one says why.
+pub fn combined(format: Format, subjects: &[Subject]) -> Result<Document, Unwritable> {
+    let row = format.row();
+    let frame = row.several.as_ref().ok_or(Unwritable::NotForSeveral(format))?;
+    let names = || subjects.iter().map(|subject| subject.name.as_str());
+    let (slugs, prefixes) = (slugs(names()), env_prefixes(names()));
+    let mut content = frame.head.clone();
+    let mut left_out = vec![];
+    let kinds: Vec<_> = subjects.iter().filter_map(Subject::kind).collect();
+    if !kinds.is_empty() && !kinds.iter().any(|kind| format.fits(*kind)) {
+        return Err(Unwritable::NotForAny { format, kinds });
+    }
+    let mut is_first = true;
+    let mut add = |piece: &str| {
+        if !is_first {
+            content.push_str(&frame.between);
+        }
+        is_first = false;
+        content.push_str(piece);
+        // A frame that has a tail ends its pieces itself.
+        if frame.tail.is_empty() && !piece.ends_with('\n') {
+            content.push('\n');
+        }
+    };
+    for (subject, (slug, prefix)) in subjects.iter().zip(slugs.iter().zip(&prefixes)) {
+        let names = Names {
+            slug,
+            prefix,
+            is_one: false,
+        };
+        match piece(format, subject, names) {
+            Ok(piece) => add(&piece),
+            Err(reason) => {
+                if let Some(sign) = &row.comment {
+                    let (name, why) = (comment(&subject.name), comment(&reason));
+                    add(&format!("{sign} {name}: left out. {why}\n"));
+                }
+                left_out.push((subject.name.clone(), reason));
+            }
+        }
+    }
+    content.push_str(&frame.tail);
+    Ok(Document {
+        filename: format!("connections.{}", row.extension),
+        mimetype: &row.mimetype,
+        content,
+        left_out,
+        files: vec![],
+    })
+}
+
+impl Subject {
+    /// Of what could be read.
+    pub fn kind(&self) -> Option<Kind> {
+        self.endpoint.as_ref().ok().map(|(endpoint, _)| endpoint.kind())
+    }
+}
+
+fn piece(format: Format, subject: &Subject, names: Names<'_>) -> Result<String, String> {
+    let (endpoint, secrets) = subject.endpoint.as_ref().map_err(Clone::clone)?;
+    if !format.fits(endpoint.kind()) {
+        return Err("This format is of no use for it.".into());
+    }
+    View::new(endpoint, subject.record, secrets, names)
+        .and_then(|view| templates::piece(format, &view))
+        .map_err(|unwritable| unwritable.to_string())
+}

@@ -1,0 +1,90 @@
+//! An endpoint as named properties: those of the file that `insightpulse probe --file` reads.
+
+use insightpulse_domain::{Service, SignIn};
+
+use super::View;
+use crate::text::Text;
+
+pub(crate) struct Property<'v> {
+    pub name: &'static str,
+    value: Value<'v>,
+}
+
+enum Value<'v> {
+    Text(Text<'v>),
+    /// A number or `true`, which JSON, YAML and TOML write alike.
+    Bare(String),
+}
+
+impl<'v> Property<'v> {
+    pub fn is_text(&self) -> bool {
+        matches!(self.value, Value::Text(_))
+    }
+
+    pub fn text(&self) -> Text<'v> {
+        match &self.value {
+            Value::Text(text) => text.clone(),
+            Value::Bare(_) => Text::new("value", ""),
+        }
+    }
+
+    pub fn bare(&self) -> &str {
+        match &self.value {
+            Value::Text(_) => "",
+            Value::Bare(bare) => bare,
+        }
+    }
+}
+
+impl View<'_> {
+    pub fn properties(&self) -> Vec<Property<'_>> {
+        let mut properties = Vec::new();
+        let mut add = |name, value| properties.push(Property { name, value });
+        let text = |what, text: &'static str| Value::Text(Text::new(what, text));
+        add("name", Value::Text(self.name.clone()));
+        add("kind", text("kind", self.kind().as_str()));
+        match self {
+            View::Database(it) => {
+                add("server", Value::Text(it.lookup()));
+                add("port", Value::Bare(it.port.to_string()));
+                if let Some(database) = it.database.clone() {
+                    add("database", Value::Text(database));
+                }
+                add("user", Value::Text(it.user().clone()));
+                add("tls_mode", text("TLS mode", it.sslmode()));
+                if let Some(url) = it.given_web_url() {
+                    add("web_url", Value::Text(url));
+                }
+                if let Some(pooler) = it.pooler_host() {
+                    add("pooler_host", Value::Text(pooler));
+                }
+                if it.is_replica() {
+                    add("is_replica", Value::Bare("true".into()));
+                }
+            }
+            View::Http(it) => {
+                add("server", Value::Text(it.url()));
+                if let Some(user) = it.user() {
+                    add("user", Value::Text(user));
+                }
+                if let Service::Api(api) = &self.endpoint.service
+                    && let Some(sign_in) = api.sign_in
+                {
+                    add("sign_in", text("way to sign in", sign_in.as_str()));
+                    if sign_in == SignIn::Header {
+                        add(
+                            "key_header",
+                            Value::Text(Text::new("header", api.key_header.as_str())),
+                        );
+                    }
+                }
+            }
+        }
+        for (name, secret) in [("password", &self.password), ("api_key", &self.api_key)] {
+            if let Some(secret) = secret {
+                add(name, Value::Text(secret.clone()));
+            }
+        }
+        properties
+    }
+}
