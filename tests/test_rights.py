@@ -46,6 +46,8 @@ MATRIX = f"""
 {MODEL} render_config                            -       -      -      -     +       -       +      +      -      -
 {MODEL} render_config_reveal                     -       -      -      -     -       -       -      +      -      -
 {MODEL} generate_env_file                        -       -      -      0     +       0       +      +      -      -
+{MODEL} parse_connection_string                  -       -      -      +     +       +       +      +      -      -
+{MODEL} parse_connection_strings                 -       -      -      +     +       +       +      +      -      -
 {MODEL} get_connection_health_dashboard          -       -      -      +     +       +       +      +      -      -
 {MODEL} action_reveal                            -       -      -      -     -       -       -      +      -      -
 {MODEL} rebind                                   -       -      -      -     -       -       -      +      -      -
@@ -236,6 +238,10 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (MODEL, "create"): lambda: [[named]],
         (MODEL, "default_get"): lambda: [["name", "agency_id", "password"]],
         (MODEL, "load"): lambda: [["name", "connection_type", "agency_id/.id"], [["New", "api", str(offices.agency)]]],
+        **{
+            (MODEL, f"parse_connection_{name}"): lambda: ["postgresql://reader:x@db.example/books"]
+            for name in ("string", "strings")
+        },
         (MODEL, "apply_probe_results"): lambda: [[]],
         (MODEL, "sealed_secrets"): lambda: [0, 10, False],
         (MODEL, "apply_resealed"): lambda: [[]],

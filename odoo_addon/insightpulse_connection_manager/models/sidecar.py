@@ -98,6 +98,23 @@ class Sidecar(models.AbstractModel):
         return documents
 
     @api.model
+    def _parse(self, text):
+        """Return ``{"connections", "variables"}``: what a pasted text tells of, its secrets included.
+
+        Connections are dicts with the sidecar's names, variables are pairs of a name and a value.
+        """
+        answer = self._post("/v1/parse", {"text": text})
+        connections, variables = answer.get("connections"), answer.get("variables")
+        if not (
+            isinstance(connections, list)
+            and all(isinstance(connection, dict) for connection in connections)
+            and isinstance(variables, list)
+            and all(self._is_list(variable, 2, str) for variable in variables)
+        ):
+            raise self._answer_invalid("/v1/parse")
+        return answer
+
+    @api.model
     def _rebind(self, items, from_database=None):
         """Seal secrets for another destination; return for each its token, or why there is none.
 
@@ -330,7 +347,7 @@ class Sidecar(models.AbstractModel):
             message = self.env._("The sidecar is being stopped. Try again in a moment.")
         elif code in ("too_many_requests", "busy", "too_many_tests", "too_many_attempts"):
             message = self.env._("The sidecar has too much to do at the moment. Try again in a minute.")
-        elif code in ("unknown_format", "invalid_pairing"):
+        elif code in ("unknown_format", "invalid_pairing", "unreadable_text"):
             message = detail[:500]
         else:
             message = self.env._("The sidecar refused the request: %(detail)s", detail=detail[:500])

@@ -12,3 +12,4 @@ from . import test_pairing
 from . import test_rebind
 from . import test_health
 from . import test_options
+from . import test_paste
