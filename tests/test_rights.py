@@ -48,6 +48,8 @@ MATRIX = f"""
 {MODEL} generate_env_file                        -       -      -      0     +       0       +      +      -      -
 {MODEL} parse_connection_string                  -       -      -      +     +       +       +      +      -      -
 {MODEL} parse_connection_strings                 -       -      -      +     +       +       +      +      -      -
+{MODEL} preview_agency_databases                 -       -      -      -     +       -       +      +      -      -
+{MODEL} create_agency_databases                  -       -      -      -     +       -       +      +      -      -
 {MODEL} get_connection_health_dashboard          -       -      -      +     +       +       +      +      -      -
 {MODEL} action_reveal                            -       -      -      -     -       -       -      +      -      -
 {MODEL} rebind                                   -       -      -      -     -       -       -      +      -      -
@@ -211,6 +213,11 @@ class Offices:
     def pairing(self) -> dict[str, Any]:
         return {"sidecar_url": self.sidecar.url, "odoo_url": self.odoo.url, "code": "AAAAA-AAAAA"}
 
+    def databases(self) -> dict[str, Any]:
+        template = {"name": f"{{agency}} {self.endpoint()}", "connection_type": "postgresql", "base_url": "db.example"}
+        template["database_name"] = template["name"]
+        return {"template": template, "agency_ids": [self.agency], "passwords": {str(self.agency): "x"}}
+
     def move(self) -> dict[str, Any]:
         place = {"connection_type": "postgresql", "base_url": "new.example", "port": 1, "tls_mode": "prefer"}
         return {"endpoint_id": self.endpoint(), **place}
@@ -242,6 +249,7 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
             (MODEL, f"parse_connection_{name}"): lambda: ["postgresql://reader:x@db.example/books"]
             for name in ("string", "strings")
         },
+        **{(MODEL, f"{verb}_agency_databases"): lambda: [offices.databases()] for verb in ("preview", "create")},
         (MODEL, "apply_probe_results"): lambda: [[]],
         (MODEL, "sealed_secrets"): lambda: [0, 10, False],
         (MODEL, "apply_resealed"): lambda: [[]],

@@ -9,6 +9,7 @@ from . import connection_endpoint_keys
 from . import connection_endpoint_rebind
 from . import connection_endpoint_reveal
 from . import connection_endpoint_parse
+from . import connection_endpoint_agencies
 from . import sidecar
 from . import sidecar_pairing
 from . import base_import_import

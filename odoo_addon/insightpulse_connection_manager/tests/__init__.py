@@ -12,4 +12,5 @@ from . import test_pairing
 from . import test_rebind
 from . import test_health
 from . import test_options
+from . import test_agencies
 from . import test_paste
