@@ -216,7 +216,7 @@ async fn a_dialog_gets_every_format_of_one_endpoint_in_one_answer() {
     let whole = changed(&endpoint(7, 5432), &json!({"password": sealed}));
     let connect = |reveal: bool, endpoints: &[Value]| json!({"database": DATABASE_UUID, "reveal": reveal, "endpoints": endpoints});
     let hidden = service
-        .post("/v1/connect", &connect(false, &[whole.clone()]))
+        .post("/v1/connect", &connect(false, std::slice::from_ref(&whole)))
         .await;
     assert!(
         !hidden.text.contains("canary") && !hidden.text.contains("ip1."),
@@ -258,7 +258,7 @@ async fn a_dialog_gets_every_format_of_one_endpoint_in_one_answer() {
         json!({"id": "password", "label": "Password", "value": "[YOUR-PASSWORD]", "is_secret": true})
     );
     let shown = service
-        .post("/v1/connect", &connect(true, &[whole.clone()]))
+        .post("/v1/connect", &connect(true, std::slice::from_ref(&whole)))
         .await
         .json();
     assert_eq!(password(&shown)["value"], "canary-secret");
@@ -272,7 +272,7 @@ async fn a_dialog_gets_every_format_of_one_endpoint_in_one_answer() {
 
     let broken = changed(&endpoint(8, 5432), &json!({"base_url": null}));
     let alone = service
-        .post("/v1/connect", &connect(false, &[broken.clone()]))
+        .post("/v1/connect", &connect(false, std::slice::from_ref(&broken)))
         .await
         .json();
     assert_eq!(alone["formats"][0]["error"], "The server is missing.");
