@@ -17,6 +17,8 @@ from stack.sidecar import Sidecar
 _ORDER = [
     "deploy",
     "test_whole_path",
+    "test_formats",
+    "test_snippets",
     "test_systems",
     "test_probes",
     "test_kinds",

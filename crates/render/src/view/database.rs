@@ -137,6 +137,25 @@ impl<'a> Database<'a> {
         )
     }
 
+    /// PyMySQL encodes the password of a URL as Latin-1, and MySQL stores UTF-8's.
+    pub fn sqlalchemy_password(&self) -> Result<Option<&Text<'a>>, Unwritable> {
+        if self.kind() == Kind::Mysql && self.makes_context() {
+            return Err(Unwritable::Missing(
+                "PyMySQL checks a server's name only if it is told which certificate authority to trust. Type that into \
+                 the connection, or choose another TLS mode.",
+            ));
+        }
+        match &self.password {
+            Some(password) if self.kind() == Kind::Mysql && !password.raw().is_ascii() => {
+                Err(Unwritable::Unfit {
+                    what: password.what(),
+                    why: "characters beyond ASCII in it, which PyMySQL sends in another encoding than MySQL expects",
+                })
+            }
+            password => Ok(password.as_ref()),
+        }
+    }
+
     pub fn needed_password(&self) -> Result<Text<'a>, Unwritable> {
         self.password.clone().ok_or(Unwritable::Missing(
             "No password is stored, and this file is for nothing but one.",
@@ -347,12 +366,14 @@ impl Database<'_> {
                 None => mode,
             });
         }
+        // With `ssl_verify_…` beside it, PyMySQL would forget the dialect's `ssl_ca`.
         let options: Vec<_> = match self.mode() {
             TlsMode::Disable => vec!["ssl_disabled=true".to_owned()],
             TlsMode::Prefer => vec![],
             TlsMode::Require => vec!["ssl_check_hostname=false".into()],
+            TlsMode::VerifyCa if self.reads_authority() => vec!["ssl_check_hostname=false".into()],
             TlsMode::VerifyCa => vec!["ssl_verify_cert=true".into()],
-            TlsMode::VerifyFull => vec!["ssl_verify_cert=true".into(), "ssl_verify_identity=true".into()],
+            TlsMode::VerifyFull => vec![],
         };
         let file = self
             .reads_authority()
@@ -369,12 +390,20 @@ impl Database<'_> {
             TlsMode::Prefer => vec![],
             TlsMode::Require => vec![("ssl", "{\"check_hostname\": False}".into())],
             TlsMode::VerifyCa => vec![("ssl_verify_cert", yes())],
+            // Without an authority of its own, only a context checks the server's name.
+            TlsMode::VerifyFull if self.makes_context() => {
+                vec![("ssl", "ssl.create_default_context()".into())]
+            }
             TlsMode::VerifyFull => vec![("ssl_verify_cert", yes()), ("ssl_verify_identity", yes())],
         };
         if self.reads_authority() {
             options.push(("ssl_ca", format!("\"{}\"", self.authority_file())));
         }
         options
+    }
+
+    pub fn makes_context(&self) -> bool {
+        self.mode() == TlsMode::VerifyFull && !self.reads_authority()
     }
 
     /// <https://pkg.go.dev/github.com/go-sql-driver/mysql#readme-tls>

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use insightpulse_domain::{Endpoint, Kind, RawEndpoint, TlsMode};
 use insightpulse_render::{Format, Secrets, Unwritable, combined, single};
+use k8s_openapi::api::core::v1::{ConfigMap, EnvFromSource, Secret};
 use proptest::prelude::*;
 use serde_json::Value;
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprLit, ExprMethodCall, Lit};
 
 use crate::hostile::hostile;
 use crate::samples::{RECORD, raw, revealed, subject};
@@ -48,6 +51,28 @@ fn env_values(text: &str) -> HashMap<String, String> {
     dotenvy::from_read_iter(text.as_bytes())
         .collect::<Result<_, _>>()
         .expect("lines of a .env file")
+}
+
+/// What the methods `host`, `username`, `password` and `database` are called with, as Rust reads it.
+fn rust_arguments(text: &str) -> [String; 4] {
+    #[derive(Default)]
+    struct Calls(HashMap<String, String>);
+
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+            if let Some(Expr::Lit(ExprLit {
+                lit: Lit::Str(text), ..
+            })) = call.args.first()
+            {
+                self.0.insert(call.method.to_string(), text.value());
+            }
+            visit::visit_expr_method_call(self, call);
+        }
+    }
+
+    let mut calls = Calls::default();
+    calls.visit_file(&syn::parse_file(text).expect("a program"));
+    ["host", "username", "password", "database"].map(|method| calls.0.remove(method).expect("a call"))
 }
 
 /// Compose reads a doubled dollar as one, and any other as a variable of its own.
@@ -96,6 +121,15 @@ proptest! {
             prop_assert_eq!(endpoint["database"].as_str(), Some(database));
             prop_assert_eq!(endpoint["port"].as_i64(), Some(5433));
         }
+        let secret: Secret = serde_saphyr::from_str(&write(Format::K8sSecret)).expect("a Secret");
+        let map: ConfigMap = serde_saphyr::from_str(&write(Format::K8sConfigmap)).expect("a ConfigMap");
+        prop_assert_eq!(secret.metadata.name.as_deref(), Some("books"));
+        let (secret_data, plain_data) = (secret.string_data.expect("its data"), map.data.expect("its data"));
+        prop_assert_eq!(secret_data["BOOKS_PASSWORD"].as_str(), password.as_str());
+        prop_assert_eq!(plain_data["BOOKS_USER"].as_str(), user);
+
+        prop_assert_eq!(rust_arguments(&write(Format::Rust)), ["db.example", user, &password, database]);
+
         let variables: HashMap<String, String> = serde_json::from_str(&write(Format::EnvJson)).expect("JSON");
         prop_assert_eq!(variables["BOOKS_PASSWORD"].as_str(), password.as_str());
 
@@ -182,5 +216,33 @@ fn a_placeholder_stands_wherever_no_secret_may() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_snippet_beside_a_config_map_mounts_both() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Container {
+        env_from: Vec<EnvFromSource>,
+    }
+    for kind in Kind::ALL {
+        let endpoint = Endpoint::parse(&raw(kind)).expect("an endpoint");
+        let write = |format| text(format, &endpoint, &revealed(Some("pw"), Some("key"))).expect("a document");
+        let secret: Secret = serde_saphyr::from_str(&write(Format::K8sSecret)).expect("a Secret");
+        let config_map = write(Format::K8sConfigmap);
+        let map: ConfigMap = serde_saphyr::from_str(&config_map).expect("a ConfigMap");
+        let snippet: String = config_map
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("#   ")?.to_owned() + "\n"))
+            .collect();
+        let container: Container = serde_saphyr::from_str(&snippet).expect("a part of a container");
+        let [from_map, from_secret] = container.env_from.as_slice() else {
+            panic!("two sources: {snippet}")
+        };
+        let from_map = from_map.config_map_ref.as_ref().expect("of the map");
+        let from_secret = from_secret.secret_ref.as_ref().expect("of the secret");
+        assert_eq!(Some(&from_map.name), map.metadata.name.as_ref());
+        assert_eq!(Some(&from_secret.name), secret.metadata.name.as_ref());
     }
 }

@@ -1,0 +1,1 @@
+"""What the formats' own readers make of the documents that are written."""
