@@ -1,5 +1,5 @@
 """`make bench`: Test beside a plain psycopg2.connect to the same server, the vault beside Fernet, probes beside pgbench
-and blackbox_exporter."""
+and blackbox_exporter, a `.env` beside the seed's loop."""
 
 import contextlib
 import statistics
@@ -12,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import env_files
 import probes
 import psycopg2
 import vault
@@ -43,13 +44,17 @@ def main() -> None:
                 server.start()
             books.ensure_role("reader")
             books.query("CREATE DATABASE books OWNER reader")
-            odoo, _ = stack.enter_context(running(Databases(directory, cluster), "bench", executable=executable))
+            odoo, own_sidecar = stack.enter_context(
+                running(Databases(directory, cluster), "bench", executable=executable)
+            )
             board, session = Board(odoo), Session(odoo)
             black_hole = stack.enter_context(BlackHole())
         with step(f"{CLICKS} Tests of one endpoint"):
             clicks = time_clicks(board, session, books)
         with step(f"{SWEEPS} sweeps of {ENDPOINTS} endpoints, a tenth of them in a black hole"):
             sweeps = time_sweeps(board, session, books, black_hole)
+        # It begins with an empty board, and so comes last.
+        env_files.measure(odoo, own_sidecar, board)
     show("one healthy PostgreSQL", *clicks)
     show(f"{ENDPOINTS} endpoints, {ENDPOINTS // 10} in a black hole, timeout {TIMEOUT_S} s", *sweeps)
 

@@ -1,6 +1,6 @@
 //! Names of environment variables and files, made from the names of records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The prefix of a record's environment variables, for each of `names`: as
 /// the seed has it (`Supabase Production` → `SUPABASE_PRODUCTION`), a valid
@@ -17,22 +17,21 @@ pub fn slugs<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 }
 
 fn unique(bases: impl Iterator<Item = String>, joint: char) -> Vec<String> {
-    let mut taken = HashSet::new();
-    // Where the search for a free number goes on: names of one spelling may be many.
-    let mut next_numbers: HashMap<String, u32> = HashMap::new();
+    // What is taken, with the number at which the search for a free one goes on: names of one spelling may be many.
+    let mut taken: HashMap<String, u32> = HashMap::new();
     bases
         .map(|base| {
-            let next = next_numbers.entry(base.clone()).or_insert(1);
-            loop {
-                let candidate = match *next {
-                    1 => base.clone(),
-                    number => format!("{base}{joint}{number}"),
-                };
-                *next += 1;
-                if taken.insert(candidate.clone()) {
-                    break candidate;
-                }
-            }
+            let Some(&next) = taken.get(&base) else {
+                taken.insert(base.clone(), 2);
+                return base;
+            };
+            let (number, candidate) = (next..)
+                .map(|number| (number, format!("{base}{joint}{number}")))
+                .find(|(_, candidate)| !taken.contains_key(candidate))
+                .expect("there are more numbers than names");
+            taken.insert(base, number + 1);
+            taken.insert(candidate.clone(), 2);
+            candidate
         })
         .collect()
 }
@@ -62,25 +61,24 @@ fn identifier(name: &str) -> String {
     if !name.contains(|character: char| character.is_ascii_alphanumeric()) {
         return "CONNECTION".to_owned();
     }
-    let mapped: String = name
-        .chars()
-        .map(|character| {
-            if character.is_ascii_alphanumeric() {
-                character.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let mut mapped = String::with_capacity(name.len() + 1);
     // An identifier does not begin with a digit.
-    if mapped.starts_with(|first: char| first.is_ascii_digit()) {
-        return format!("_{mapped}");
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        mapped.push('_');
+    }
+    for character in name.chars() {
+        mapped.push(match character.is_ascii_alphanumeric() {
+            true => character.to_ascii_uppercase(),
+            false => '_',
+        });
     }
     mapped
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -1,6 +1,8 @@
 //! Documents: one endpoint's, or one for many.
 
-use insightpulse_domain::{Endpoint, Kind, env_prefixes, slugs};
+use std::fmt::Write;
+
+use insightpulse_domain::{Endpoint, Kind, env_prefixes};
 use uuid::Uuid;
 
 use crate::encode::comment;
@@ -8,7 +10,7 @@ use crate::format::Format;
 use crate::secrets::Secrets;
 use crate::templates;
 use crate::unwritable::Unwritable;
-use crate::view::{Names, View};
+use crate::view::{Names, Slugs, View};
 
 /// An endpoint as far as it could be read, with what its record has anyway.
 #[derive(Debug, Clone)]
@@ -54,8 +56,9 @@ pub fn parameters(
     secrets: &Secrets,
 ) -> Result<Vec<Parameter>, Unwritable> {
     let names = Names {
-        slug: "",
+        slugs: &Slugs::new(&[]),
         prefix: "",
+        place: 0,
         is_one: true,
     };
     Ok(View::new(endpoint, record, secrets, names)?.parameters())
@@ -68,29 +71,30 @@ pub fn single(
     endpoint: &Endpoint,
     secrets: &Secrets,
 ) -> Result<Document, Unwritable> {
-    let (slug, prefix) = (
-        slugs([endpoint.name.as_str()]).remove(0),
-        env_prefixes([endpoint.name.as_str()]).remove(0),
-    );
+    let name = [endpoint.name.as_str()];
+    let slugs = Slugs::new(&name);
+    let prefixes = env_prefixes(name);
     let names = Names {
-        slug: &slug,
-        prefix: &prefix,
+        slugs: &slugs,
+        prefix: &prefixes[0],
+        place: 0,
         is_one: true,
     };
     let view = View::new(endpoint, record, secrets, names)?;
-    let mut content = templates::piece(format, &view)?;
     let row = format.row();
-    if let Some(frame) = &row.several {
-        content.insert_str(0, &frame.head);
+    let frame = row.several.as_ref();
+    let mut content = frame.map_or_else(String::new, |frame| frame.head.clone());
+    templates::piece(format, &view, &mut content)?;
+    if let Some(frame) = frame {
         content.push_str(&frame.tail);
     }
     if !row.value && !content.ends_with('\n') {
         content.push('\n');
     }
     Ok(Document {
-        filename: format!("{slug}.{}", row.extension),
+        filename: format!("{}.{}", slugs.get(0), row.extension),
         mimetype: &row.mimetype,
-        files: files(format, &slug, &content),
+        files: files(format, slugs.get(0), &content),
         content,
         left_out: vec![],
     })
@@ -114,6 +118,9 @@ fn files(format: Format, slug: &str, content: &str) -> Vec<File> {
     ]
 }
 
+/// About the length of an endpoint's piece in bytes.
+const PIECE: usize = 256;
+
 /// One document for all.
 ///
 /// An endpoint that cannot be written is left out, so that one unfinished
@@ -122,41 +129,44 @@ fn files(format: Format, slug: &str, content: &str) -> Vec<File> {
 pub fn combined(format: Format, subjects: &[Subject]) -> Result<Document, Unwritable> {
     let row = format.row();
     let frame = row.several.as_ref().ok_or(Unwritable::NotForSeveral(format))?;
-    let names = || subjects.iter().map(|subject| subject.name.as_str());
-    let (slugs, prefixes) = (slugs(names()), env_prefixes(names()));
-    let mut content = frame.head.clone();
+    let names: Vec<_> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+    let (slugs, prefixes) = (Slugs::new(&names), env_prefixes(names.iter().copied()));
+    let mut content = String::with_capacity(frame.head.len() + PIECE * subjects.len());
+    content.push_str(&frame.head);
     let mut left_out = vec![];
     let kinds: Vec<_> = subjects.iter().filter_map(Subject::kind).collect();
     if !kinds.is_empty() && !kinds.iter().any(|kind| format.fits(*kind)) {
         return Err(Unwritable::NotForAny { format, kinds });
     }
     let mut is_first = true;
-    let mut add = |piece: &str| {
+    for (place, (subject, prefix)) in subjects.iter().zip(&prefixes).enumerate() {
+        let names = Names {
+            slugs: &slugs,
+            prefix,
+            place,
+            is_one: false,
+        };
+        let before = content.len();
         if !is_first {
             content.push_str(&frame.between);
         }
-        is_first = false;
-        content.push_str(piece);
-        // A frame that has a tail ends its pieces itself.
-        if frame.tail.is_empty() && !piece.ends_with('\n') {
-            content.push('\n');
-        }
-    };
-    for (subject, (slug, prefix)) in subjects.iter().zip(slugs.iter().zip(&prefixes)) {
-        let names = Names {
-            slug,
-            prefix,
-            is_one: false,
-        };
-        match piece(format, subject, names) {
-            Ok(piece) => add(&piece),
-            Err(reason) => {
-                if let Some(sign) = &row.comment {
-                    let (name, why) = (comment(&subject.name), comment(&reason));
-                    add(&format!("{sign} {name}: left out. {why}\n"));
+        match (piece(format, subject, names, &mut content), &row.comment) {
+            (Ok(()), _) => {}
+            (Err(reason), sign) => {
+                match sign {
+                    Some(sign) => {
+                        let (name, why) = (comment(&subject.name), comment(&reason));
+                        write!(content, "{sign} {name}: left out. {why}").expect("a String takes everything");
+                    }
+                    None => content.truncate(before),
                 }
                 left_out.push((subject.name.clone(), reason));
             }
+        }
+        is_first &= content.len() == before;
+        // A frame that has a tail ends its pieces itself.
+        if frame.tail.is_empty() && !content.ends_with('\n') {
+            content.push('\n');
         }
     }
     content.push_str(&frame.tail);
@@ -176,12 +186,12 @@ impl Subject {
     }
 }
 
-fn piece(format: Format, subject: &Subject, names: Names<'_>) -> Result<String, String> {
+fn piece(format: Format, subject: &Subject, names: Names<'_>, content: &mut String) -> Result<(), String> {
     let (endpoint, secrets) = subject.endpoint.as_ref().map_err(Clone::clone)?;
     if !format.fits(endpoint.kind()) {
         return Err("This format is of no use for it.".into());
     }
     View::new(endpoint, subject.record, secrets, names)
-        .and_then(|view| templates::piece(format, &view))
+        .and_then(|view| templates::piece(format, &view, content))
         .map_err(|unwritable| unwritable.to_string())
 }

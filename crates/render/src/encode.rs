@@ -206,8 +206,12 @@ pub fn header(text: &str) -> Result<&str, Why> {
 
 /// A comment's text: one line, in the order in which it is written.
 pub fn comment(text: &str) -> impl Display + '_ {
-    escaped(text, |character, f| {
-        f.write_char(if breaks_line(character) { ' ' } else { character })
+    fmt::from_fn(move |f| {
+        for (number, part) in text.split(breaks_line).enumerate() {
+            f.write_str(if number == 0 { "" } else { " " })?;
+            f.write_str(part)?;
+        }
+        Ok(())
     })
 }
 

@@ -41,8 +41,8 @@ struct PrometheusSupabase<'v> {
     view: &'v View<'v>,
 }
 
-fn write(template: impl Template) -> Result<String, Unwritable> {
-    template.render().map_err(|error| match error {
+fn write(template: impl Template, out: &mut String) -> Result<(), Unwritable> {
+    template.render_into(out).map_err(|error| match error {
         askama::Error::Custom(error) => match error.downcast::<Unwritable>() {
             Ok(unwritable) => *unwritable,
             Err(error) => unreachable!("no encoder and no view fails otherwise: {error}"),
@@ -51,116 +51,130 @@ fn write(template: impl Template) -> Result<String, Unwritable> {
     })
 }
 
-const ALWAYS: &str = "its encoders take every text";
+/// A text whose encoders take everything.
+fn text(template: impl Template) -> String {
+    let mut text = String::with_capacity(template_size(&template));
+    write(template, &mut text).expect("its encoders take every text");
+    text
+}
+
+fn template_size<T: Template>(_: &T) -> usize {
+    T::SIZE_HINT
+}
 
 pub(crate) fn uri(it: &Database<'_>) -> String {
-    write(Uri { it }).expect(ALWAYS)
+    text(Uri { it })
 }
 
 pub(crate) fn prisma_uri(it: &Database<'_>) -> String {
-    write(PrismaUri { it }).expect(ALWAYS)
+    text(PrismaUri { it })
 }
 
 pub(crate) fn libpq(it: &Database<'_>) -> String {
-    write(Libpq { it }).expect(ALWAYS)
+    text(Libpq { it })
 }
 
 pub(crate) fn sqlalchemy(it: &Database<'_>) -> String {
-    write(Sqlalchemy { it }).expect(ALWAYS)
+    text(Sqlalchemy { it })
 }
 
-/// One endpoint's piece of a document, without the line break at its end.
-pub(crate) fn piece(format: Format, view: &View<'_>) -> Result<String, Unwritable> {
+/// Adds one endpoint's piece to a document, without the line break at its end; or nothing.
+pub(crate) fn piece(format: Format, view: &View<'_>, out: &mut String) -> Result<(), Unwritable> {
     let kind = view.kind();
     if !format.fits(kind) {
         return Err(Unwritable::NotForKind { format, kind });
     }
-    match view {
-        View::Database(it) if kind == Kind::Mysql => of_mysql(format, it),
-        View::Database(it) => of_postgresql(format, it, view),
-        View::Http(it) => of_http(format, it),
+    let before = out.len();
+    let written = match view {
+        View::Database(it) if kind == Kind::Mysql => of_mysql(format, it, out),
+        View::Database(it) => of_postgresql(format, it, view, out),
+        View::Http(it) => of_http(format, it, out),
     }
-    .unwrap_or_else(|| of_any(format, view))
+    .unwrap_or_else(|| of_any(format, view, out));
+    if written.is_err() {
+        out.truncate(before);
+    }
+    written
 }
 
-type Written = Option<Result<String, Unwritable>>;
+type Written = Option<Result<(), Unwritable>>;
 
-fn of_postgresql(format: Format, it: &Database<'_>, view: &View<'_>) -> Written {
-    let by = |way| it.by(way).map(|it| write(Uri { it: &it }));
+fn of_postgresql(format: Format, it: &Database<'_>, view: &View<'_>, out: &mut String) -> Written {
+    let by = |way, out: &mut String| it.by(way).map(|it| write(Uri { it: &it }, out));
     Some(match format {
-        Format::Uri => write(Uri { it }),
-        Format::UriDirect => return by(Way::Direct),
-        Format::UriTransactionPooler => return by(Way::TransactionPooler),
-        Format::UriSessionPooler => return by(Way::SessionPooler),
-        Format::Libpq => write(Libpq { it }),
-        Format::Psql => write(Psql { it }),
-        Format::Pgpass => write(Pgpass { it }),
-        Format::PgService => write(PgService { it }),
-        Format::Jdbc => write(Jdbc { it }),
-        Format::Dotnet => write(DotnetPostgresql { it }),
-        Format::Sqlalchemy => write(Sqlalchemy { it }),
-        Format::Go => write(GoPostgresql { it }),
-        Format::Node => write(NodePostgresql { it }),
-        Format::Php => write(PhpPostgresql { it }),
-        Format::Python => write(PythonPostgresql { it }),
-        Format::Rust => write(Rust { it }),
-        Format::Prisma => write(Prisma { it }),
-        Format::Drizzle => write(DrizzlePostgresql { it }),
-        Format::OdooConf => write(OdooConf { it }),
-        Format::SupabaseEnv => write(SupabaseEnv { it }),
-        Format::NextjsEnv => write(NextjsEnv { it }),
-        Format::SupersetDatabase => write(SupersetDatabase { it }),
-        Format::Compose => write(ComposeDatabase { it }),
+        Format::Uri => write(Uri { it }, out),
+        Format::UriDirect => return by(Way::Direct, out),
+        Format::UriTransactionPooler => return by(Way::TransactionPooler, out),
+        Format::UriSessionPooler => return by(Way::SessionPooler, out),
+        Format::Libpq => write(Libpq { it }, out),
+        Format::Psql => write(Psql { it }, out),
+        Format::Pgpass => write(Pgpass { it }, out),
+        Format::PgService => write(PgService { it }, out),
+        Format::Jdbc => write(Jdbc { it }, out),
+        Format::Dotnet => write(DotnetPostgresql { it }, out),
+        Format::Sqlalchemy => write(Sqlalchemy { it }, out),
+        Format::Go => write(GoPostgresql { it }, out),
+        Format::Node => write(NodePostgresql { it }, out),
+        Format::Php => write(PhpPostgresql { it }, out),
+        Format::Python => write(PythonPostgresql { it }, out),
+        Format::Rust => write(Rust { it }, out),
+        Format::Prisma => write(Prisma { it }, out),
+        Format::Drizzle => write(DrizzlePostgresql { it }, out),
+        Format::OdooConf => write(OdooConf { it }, out),
+        Format::SupabaseEnv => write(SupabaseEnv { it }, out),
+        Format::NextjsEnv => write(NextjsEnv { it }, out),
+        Format::SupersetDatabase => write(SupersetDatabase { it }, out),
+        Format::Compose => write(ComposeDatabase { it }, out),
         // A hosted project is not started by anybody.
-        Format::ComposeService if !it.is_supabase() => write(ComposeServicePostgresql { it }),
-        Format::Prometheus if it.project().is_some() => write(PrometheusSupabase { it, view }),
+        Format::ComposeService if !it.is_supabase() => write(ComposeServicePostgresql { it }, out),
+        Format::Prometheus if it.project().is_some() => write(PrometheusSupabase { it, view }, out),
         _ => return None,
     })
 }
 
-fn of_mysql(format: Format, it: &Database<'_>) -> Written {
+fn of_mysql(format: Format, it: &Database<'_>, out: &mut String) -> Written {
     Some(match format {
-        Format::Uri | Format::MysqlUri => write(Uri { it }),
-        Format::Jdbc => write(Jdbc { it }),
-        Format::Dotnet => write(DotnetMysql { it }),
-        Format::Sqlalchemy => write(Sqlalchemy { it }),
-        Format::Go => write(GoMysql { it }),
-        Format::Node => write(NodeMysql { it }),
-        Format::Php => write(PhpMysql { it }),
-        Format::Python => write(PythonMysql { it }),
-        Format::Rust => write(Rust { it }),
-        Format::Prisma => write(Prisma { it }),
-        Format::Drizzle => write(DrizzleMysql { it }),
-        Format::SupersetDatabase => write(SupersetDatabase { it }),
-        Format::Compose => write(ComposeDatabase { it }),
-        Format::ComposeService => write(ComposeServiceMysql { it }),
+        Format::Uri | Format::MysqlUri => write(Uri { it }, out),
+        Format::Jdbc => write(Jdbc { it }, out),
+        Format::Dotnet => write(DotnetMysql { it }, out),
+        Format::Sqlalchemy => write(Sqlalchemy { it }, out),
+        Format::Go => write(GoMysql { it }, out),
+        Format::Node => write(NodeMysql { it }, out),
+        Format::Php => write(PhpMysql { it }, out),
+        Format::Python => write(PythonMysql { it }, out),
+        Format::Rust => write(Rust { it }, out),
+        Format::Prisma => write(Prisma { it }, out),
+        Format::Drizzle => write(DrizzleMysql { it }, out),
+        Format::SupersetDatabase => write(SupersetDatabase { it }, out),
+        Format::Compose => write(ComposeDatabase { it }, out),
+        Format::ComposeService => write(ComposeServiceMysql { it }, out),
         _ => return None,
     })
 }
 
-fn of_http(format: Format, it: &Http<'_>) -> Written {
+fn of_http(format: Format, it: &Http<'_>, out: &mut String) -> Written {
     Some(match format {
-        Format::Uri => write(Url { it }),
-        Format::Compose => write(ComposeHttp { it }),
-        Format::ComposeService if it.kind() == Kind::Superset => write(ComposeServiceSuperset { it }),
+        Format::Uri => write(Url { it }, out),
+        Format::Compose => write(ComposeHttp { it }, out),
+        Format::ComposeService if it.kind() == Kind::Superset => write(ComposeServiceSuperset { it }, out),
         _ => return None,
     })
 }
 
-fn of_any(format: Format, it: &View<'_>) -> Result<String, Unwritable> {
+fn of_any(format: Format, it: &View<'_>, out: &mut String) -> Result<(), Unwritable> {
     match format {
-        Format::Env => write(Env { it }),
-        Format::EnvExport => write(EnvExport { it }),
-        Format::EnvJson => write(EnvJson { it }),
-        Format::K8sConfigmap => write(K8sConfigmap { it }),
-        Format::K8sSecret => write(K8sSecret { it }),
-        Format::Json => write(Json { it }),
-        Format::Yaml => write(Yaml { it }),
-        Format::Toml => write(Toml { it }),
-        Format::McpJson | Format::McpVscode | Format::McpClaudeCode => write(McpServer { it }),
-        Format::Curl => write(Curl { it }),
-        Format::Prometheus => write(PrometheusExporter { it }),
-        Format::ComposeService => write(ComposeServiceReference { it }),
+        Format::Env => write(Env { it }, out),
+        Format::EnvExport => write(EnvExport { it }, out),
+        Format::EnvJson => write(EnvJson { it }, out),
+        Format::K8sConfigmap => write(K8sConfigmap { it }, out),
+        Format::K8sSecret => write(K8sSecret { it }, out),
+        Format::Json => write(Json { it }, out),
+        Format::Yaml => write(Yaml { it }, out),
+        Format::Toml => write(Toml { it }, out),
+        Format::McpJson | Format::McpVscode | Format::McpClaudeCode => write(McpServer { it }, out),
+        Format::Curl => write(Curl { it }, out),
+        Format::Prometheus => write(PrometheusExporter { it }, out),
+        Format::ComposeService => write(ComposeServiceReference { it }, out),
         format => Err(Unwritable::NotForKind {
             format,
             kind: it.kind(),

@@ -33,7 +33,7 @@ impl View<'_> {
 
     /// The name that a client shows, unique in a document.
     pub fn mcp_name(&self) -> Text<'_> {
-        Text::new("name", self.slug)
+        Text::new("name", self.slug())
     }
 
     pub fn mcp_url(&self) -> Result<Text<'static>, Unwritable> {

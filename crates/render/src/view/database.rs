@@ -19,21 +19,23 @@ pub(crate) struct Database<'a> {
     target: &'a DatabaseTarget,
     pub scheme: &'static str,
     /// As in a URI: an IPv6 address has brackets.
-    pub host: HostName,
+    pub host: HostName<'a>,
     pub port: u16,
     user: Text<'a>,
     pub database: Option<Text<'a>>,
 }
 
 #[derive(Clone)]
-pub(crate) enum HostName {
+pub(crate) enum HostName<'a> {
+    Given(&'a Host),
     Known(Host),
     UnknownPooler,
 }
 
-impl fmt::Display for HostName {
+impl fmt::Display for HostName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            HostName::Given(host) => host.fmt(f),
             HostName::Known(host) => host.fmt(f),
             HostName::UnknownPooler => f.write_str(UNKNOWN_POOLER),
         }
@@ -58,7 +60,7 @@ impl<'a> Database<'a> {
             },
             base,
             target,
-            host: HostName::Known(target.host.clone()),
+            host: HostName::Given(&target.host),
             port: target.port.get(),
             user: Text::new("user name", &target.user),
             database: target
@@ -99,6 +101,7 @@ impl<'a> Database<'a> {
     /// Without the brackets of an IPv6 address.
     pub fn lookup(&self) -> Text<'static> {
         let host = match &self.host {
+            HostName::Given(host) => host.to_lookup(),
             HostName::Known(host) => host.to_lookup(),
             HostName::UnknownPooler => UNKNOWN_POOLER.to_owned(),
         };
@@ -256,7 +259,7 @@ impl Database<'_> {
 
     /// Where the record's certificate authority is to be saved.
     pub fn authority_file(&self) -> String {
-        format!("{}-ca.pem", self.slug)
+        format!("{}-ca.pem", self.slug())
     }
 
     /// libpq knows the machine's own authorities for `verify-full` alone:

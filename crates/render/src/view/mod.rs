@@ -8,9 +8,10 @@ mod properties;
 mod supabase;
 mod variables;
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 
-use insightpulse_domain::{Address, Endpoint, HttpTarget, Kind, Service, supabase_project};
+use insightpulse_domain::{Address, Endpoint, HttpTarget, Kind, Service, slugs, supabase_project};
 use uuid::Uuid;
 
 pub(crate) use database::Database;
@@ -27,8 +28,8 @@ pub(crate) struct Base<'a> {
     /// The record's own uuid.
     pub record: Uuid,
     pub name: Text<'a>,
-    /// Of names of files, services and objects; unique in a document.
-    pub slug: &'a str,
+    slugs: &'a Slugs<'a>,
+    place: usize,
     /// Of names of variables; unique in a document.
     pub prefix: &'a str,
     /// No secret is in it; placeholders stand in their places.
@@ -48,8 +49,10 @@ pub(crate) enum View<'a> {
 /// What an endpoint is called in a document.
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
-    pub slug: &'a str,
+    pub slugs: &'a Slugs<'a>,
     pub prefix: &'a str,
+    /// The number of the endpoint in the document.
+    pub place: usize,
     pub is_one: bool,
 }
 
@@ -72,7 +75,8 @@ impl<'a> View<'a> {
             endpoint,
             record,
             name: Text::new("name", endpoint.name.as_str()),
-            slug: names.slug,
+            slugs: names.slugs,
+            place: names.place,
             prefix: names.prefix,
             is_hidden: secrets.are_placeholders(),
             is_one: names.is_one,
@@ -102,7 +106,33 @@ impl<'a> Deref for View<'a> {
     }
 }
 
+/// The names that files, services and objects have for the endpoints of a document, each another; made when the first is
+/// asked for, since most formats have none.
+pub(crate) struct Slugs<'a> {
+    names: &'a [&'a str],
+    made: OnceCell<Vec<String>>,
+}
+
+impl<'a> Slugs<'a> {
+    pub fn new(names: &'a [&'a str]) -> Self {
+        Self {
+            names,
+            made: OnceCell::new(),
+        }
+    }
+
+    pub fn get(&self, place: usize) -> &str {
+        let made = self.made.get_or_init(|| slugs(self.names.iter().copied()));
+        made.get(place).map_or("", String::as_str)
+    }
+}
+
 impl<'a> Base<'a> {
+    /// Of names of files, services and objects; unique in a document.
+    pub fn slug(&self) -> &str {
+        self.slugs.get(self.place)
+    }
+
     pub fn kind(&self) -> Kind {
         self.endpoint.kind()
     }
@@ -127,7 +157,7 @@ impl<'a> Base<'a> {
 
     /// The service that a Compose file starts, beside the service `app`.
     pub fn service_name(&self) -> String {
-        match self.slug {
+        match self.slug() {
             "app" => "app-server".into(),
             slug => slug.into(),
         }
