@@ -99,9 +99,25 @@ impl Connection {
     /// name files. The userinfo of an `mcp+…` URL is the key, with or without a
     /// user before it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::read(text, Others::Refused)
+    }
+
+    /// Reads a URL that somebody pasted, which is looked at before it is saved:
+    /// what a connection's form has no place for is passed over, files included,
+    /// and a password may be written as it is.
+    pub fn parse_pasted(text: &str) -> Result<Self, UrlError> {
+        Self::read(&with_encoded_password(text.trim()), Others::PassedOver)
+    }
+
+    fn read(text: &str, others: Others) -> Result<Self, UrlError> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NotAUrl)?;
+        // SQLAlchemy names a driver too: postgresql+psycopg2.
         let scheme = scheme.to_ascii_lowercase();
+        let scheme = match scheme.split_once('+') {
+            Some((database @ ("postgresql" | "postgres" | "mysql" | "mariadb"), _)) => database.to_owned(),
+            _ => scheme,
+        };
         let kind = match scheme.as_str() {
             "postgresql" | "postgres" => Kind::Postgresql,
             "supabase" => Kind::Supabase,
@@ -119,9 +135,41 @@ impl Connection {
             }
             // No database's URL has a fragment: it is the rest of a password.
             _ if text.contains('#') => Err(UrlError::Malformed),
-            _ => database(kind, &read(text)?),
+            _ => database(kind, &read(&format!("{scheme}://{rest}"))?, others),
         }
     }
+}
+
+/// What becomes of parameters that are of no endpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Refused,
+    PassedOver,
+}
+
+/// Encodes the characters of a password that would end it, such as `#` and `/`, and percent signs that encode nothing.
+fn with_encoded_password(text: &str) -> String {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let (user_info, place) = rest.rsplit_once('@')?;
+        let (user, password) = user_info.split_once(':')?;
+        Some((scheme, user, password, place))
+    });
+    let Some((scheme, user, password, place)) = parts else {
+        return text.to_owned();
+    };
+    let mut encoded = String::new();
+    for (at, character) in password.char_indices() {
+        let is_escape = || {
+            let digits = password.as_bytes().get(at + 1..at + 3);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
+        match character {
+            '%' if is_escape() => encoded.push('%'),
+            '%' | '#' | '/' | '?' | '@' | '\\' => encoded.push_str(&format!("%{:02X}", u32::from(character))),
+            other => encoded.push(other),
+        }
+    }
+    format!("{scheme}://{user}:{encoded}@{place}")
 }
 
 fn read(text: &str) -> Result<Url, UrlError> {
@@ -164,7 +212,7 @@ fn web(kind: Kind, url: &Url) -> Result<Connection, UrlError> {
     })
 }
 
-fn database(kind: Kind, url: &Url) -> Result<Connection, UrlError> {
+fn database(kind: Kind, url: &Url, others: Others) -> Result<Connection, UrlError> {
     let host = url
         .host_str()
         .filter(|host| !host.is_empty())
@@ -194,13 +242,27 @@ fn database(kind: Kind, url: &Url) -> Result<Connection, UrlError> {
     let mut password = url.password().map(|text| decoded("password", text)).transpose()?;
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
+            "sslmode" if others == Others::PassedOver => {
+                raw.tls_mode = libpq_mode(&value).ok().or(raw.tls_mode)
+            }
             "sslmode" => raw.tls_mode = Some(libpq_mode(&value)?),
             "ssl-mode" | "sslMode" => raw.tls_mode = Some(mysql_mode(&value)?),
             "target_session_attrs" => raw.is_replica = wants_replica(&value)?,
+            "sslaccept" if others == Others::PassedOver => {
+                raw.tls_mode = Some(if value == "strict" {
+                    TlsMode::VerifyFull
+                } else {
+                    TlsMode::Require
+                });
+            }
+            "ssl_disabled" => raw.tls_mode = Some(TlsMode::Disable),
+            "ssl_check_hostname" => raw.tls_mode = raw.tls_mode.or(Some(TlsMode::Require)),
+            "ssl_verify_cert" => raw.tls_mode = raw.tls_mode.or(Some(TlsMode::VerifyCa)),
             "web" => raw.web_url = Some(value.into_owned()),
             "user" => raw.username = Some(value.into_owned()),
             "password" => password = Some(value.into_owned()),
             name if OF_CLIENTS.contains(&name) => {}
+            _ if others == Others::PassedOver => {}
             name if OF_FILES.contains(&name) => return Err(UrlError::FileParameter(server_text(name))),
             name => return Err(UrlError::Parameter(server_text(name))),
         }
@@ -213,7 +275,7 @@ fn database(kind: Kind, url: &Url) -> Result<Connection, UrlError> {
 }
 
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-SSLMODE>
-fn libpq_mode(value: &str) -> Result<TlsMode, UrlError> {
+pub fn libpq_mode(value: &str) -> Result<TlsMode, UrlError> {
     Ok(match value {
         "disable" => TlsMode::Disable,
         "allow" | "prefer" => TlsMode::Prefer,
@@ -225,7 +287,7 @@ fn libpq_mode(value: &str) -> Result<TlsMode, UrlError> {
 }
 
 /// <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode>
-fn mysql_mode(value: &str) -> Result<TlsMode, UrlError> {
+pub fn mysql_mode(value: &str) -> Result<TlsMode, UrlError> {
     Ok(match value.to_ascii_uppercase().as_str() {
         "DISABLED" => TlsMode::Disable,
         "PREFERRED" => TlsMode::Prefer,

@@ -599,6 +599,13 @@ impl fmt::Display for Port {
 }
 
 impl SignIn {
+    pub const ALL: [SignIn; 4] = [SignIn::None, SignIn::Bearer, SignIn::Basic, SignIn::Header];
+
+    /// By the name that [`as_str`](Self::as_str) gives.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sign_in| sign_in.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             SignIn::None => "none",

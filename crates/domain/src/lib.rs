@@ -11,7 +11,7 @@ mod outcome;
 mod supabase;
 mod thresholds;
 
-pub use connection_url::{Connection, SCHEMES, UrlError};
+pub use connection_url::{Connection, SCHEMES, UrlError, libpq_mode, mysql_mode};
 pub use destination::Destination;
 pub use endpoint::{
     Address, ApiTarget, DatabaseTarget, Endpoint, Host, HttpTarget, Port, RawEndpoint, Scheme, Service,

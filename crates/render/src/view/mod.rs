@@ -150,6 +150,15 @@ impl<'a> Base<'a> {
         pem.map(|pem| Text::new("certificate authority", pem))
     }
 
+    /// PEM: who the record's client is.
+    pub fn client_certificate(&self) -> Option<Text<'a>> {
+        match self.endpoint.service.address() {
+            Address::Database(target) => target.client_certificate.as_deref(),
+            Address::Http(_) => None,
+        }
+        .map(|pem| Text::new("client certificate", pem))
+    }
+
     /// A Compose file's reference to one of this endpoint's variables, which fails where it is not set.
     pub fn reference(&self, name: &str) -> String {
         format!("${{{}_{name}:?}}", self.prefix)

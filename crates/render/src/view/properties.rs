@@ -1,6 +1,6 @@
 //! An endpoint as named properties: those of the file that `insightpulse probe --file` reads.
 
-use insightpulse_domain::{Service, SignIn};
+use insightpulse_domain::{Service, SignIn, StatusSet};
 
 use super::View;
 use crate::text::Text;
@@ -38,7 +38,7 @@ impl<'v> Property<'v> {
 
 impl View<'_> {
     pub fn properties(&self) -> Vec<Property<'_>> {
-        let mut properties = Vec::new();
+        let mut properties: Vec<Property<'_>> = Vec::new();
         let mut add = |name, value| properties.push(Property { name, value });
         let text = |what, text: &'static str| Value::Text(Text::new(what, text));
         add("name", Value::Text(self.name.clone()));
@@ -78,6 +78,47 @@ impl View<'_> {
                         );
                     }
                 }
+            }
+        }
+        if let Service::Api(api) = &self.endpoint.service {
+            if api.status != StatusSet::default() {
+                add(
+                    "expected_status",
+                    Value::Text(Text::new("expected status", api.status.to_string())),
+                );
+            }
+            if let Some(path) = &api.path {
+                add(
+                    "expected_path",
+                    Value::Text(Text::new("expected path", path.to_string())),
+                );
+            }
+            if let Some(expected) = &api.text {
+                add(
+                    "expected_text",
+                    Value::Text(Text::new("expected text", expected.as_str())),
+                );
+            }
+        }
+        if let Some(pem) = self.authority() {
+            add("tls_authority", Value::Text(pem));
+        }
+        if let Some(pem) = self.client_certificate() {
+            add("client_certificate", Value::Text(pem));
+        }
+        let (own, usual) = (self.endpoint.thresholds, self.kind().thresholds());
+        for (name, own, usual) in [
+            ("slow_ms", own.slow_ms, usual.slow_ms),
+            ("certificate_days", own.certificate_days, usual.certificate_days),
+            (
+                "connections_percent",
+                own.connections_percent,
+                usual.connections_percent,
+            ),
+            ("replica_lag_s", own.replica_lag_s, usual.replica_lag_s),
+        ] {
+            if own != usual {
+                add(name, Value::Bare(own.to_string()));
             }
         }
         for (name, secret) in [("password", &self.password), ("api_key", &self.api_key)] {

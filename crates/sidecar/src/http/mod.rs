@@ -5,6 +5,7 @@ mod connect;
 mod health;
 mod open;
 mod pair;
+mod parse;
 mod probes;
 mod problem;
 mod rebind;
@@ -69,6 +70,7 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
                     .service(only("/rebind", web::post().to(rebind::rebind)))
                     .service(only("/open", web::post().to(open::open)))
                     .service(only("/seal", web::post().to(seal::seal)))
+                    .service(only("/parse", web::post().to(parse::read)))
                     .service(only("/probes", web::post().to(probes::probes)))
                     .service(only("/connect", web::post().to(connect::connect)))
                     .service(only("/render", web::post().to(render::render)))

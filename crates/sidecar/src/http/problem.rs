@@ -90,6 +90,15 @@ impl Problem {
         )
     }
 
+    pub fn unreadable_text(detail: String) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unreadable_text",
+            "The text is no connection",
+            detail,
+        )
+    }
+
     pub fn invalid_pairing(detail: String) -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -11,13 +11,14 @@ use tokio::time::timeout;
 use crate::fake_odoo::FakeOdoo;
 use crate::service::{Answer, DATABASE_UUID, Home, Service};
 
-const ROUTES: [(Method, &str); 11] = [
+const ROUTES: [(Method, &str); 12] = [
     (Method::POST, "/v1/status"),
     (Method::POST, "/v1/unpair"),
     (Method::POST, "/v1/rebind"),
     (Method::POST, "/v1/open"),
     (Method::POST, "/v1/probes"),
     (Method::POST, "/v1/seal"),
+    (Method::POST, "/v1/parse"),
     (Method::POST, "/v1/render"),
     (Method::POST, "/v1/connect"),
     (Method::GET, "/v1/probes"),

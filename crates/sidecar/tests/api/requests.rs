@@ -329,3 +329,27 @@ async fn a_revealed_configuration_has_the_secrets_of_this_database_and_says_whic
     );
     assert!(!content.contains("evil.example"), "{content}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_text_comes_back_as_the_values_of_a_record() {
+    let (service, _odoo, _home) = Service::with_odoo().await;
+    let parse = |text: &str| json!({"database": DATABASE_UUID, "text": text});
+    let text = "# Books\nBOOKS_URL=postgresql://reader:x@db.example:5433/books?sslmode=require\nBOOKS_PASSWORD='canary 1'\n";
+    let answer = service.post("/v1/parse", &parse(text)).await.json();
+    let connection = &answer["connections"][0];
+    let expected = json!({
+        "name": "Books", "kind": "postgresql", "base_url": "db.example", "port": 5433, "tls_mode": "require",
+        "username": "reader", "database_name": "books", "password": "canary 1", "api_key": null,
+    });
+    for (name, value) in expected.as_object().expect("values") {
+        assert_eq!(&connection[name], value, "{name}");
+    }
+    assert_eq!(answer["variables"][1], json!(["BOOKS_PASSWORD", "canary 1"]));
+    check(
+        service
+            .request(Method::POST, "/v1/parse")
+            .json(&parse("postgresql://u:canary@a,b/books")),
+        expect!["422 unreadable_text: It names several servers; one URL is one endpoint."],
+    )
+    .await;
+}

@@ -30,6 +30,12 @@ struct Entry {
     user: Option<String>,
     tls_mode: Option<TlsMode>,
     web_url: Option<String>,
+    pooler_host: Option<String>,
+    /// In the file itself, as the formats json, yaml and toml have them.
+    tls_authority: Option<String>,
+    client_certificate: Option<String>,
+    password: Option<SecretString>,
+    api_key: Option<SecretString>,
     /// Relative to the file itself.
     tls_authority_file: Option<PathBuf>,
     client_certificate_file: Option<PathBuf>,
@@ -95,6 +101,7 @@ fn subject(entry: Entry, base: &Path) -> anyhow::Result<Subject> {
     raw.username = entry.user.or(raw.username);
     raw.tls_mode = entry.tls_mode.or(raw.tls_mode);
     raw.web_url = entry.web_url.or(raw.web_url);
+    raw.pooler_host = entry.pooler_host;
     raw.is_replica |= entry.is_replica;
     raw.sign_in = entry.sign_in.or(raw.sign_in);
     raw.key_header = entry.key_header;
@@ -113,17 +120,17 @@ fn subject(entry: Entry, base: &Path) -> anyhow::Result<Subject> {
         })
         .transpose()
     };
-    raw.tls_authority = of_file(entry.tls_authority_file)?;
-    raw.client_certificate = of_file(entry.client_certificate_file)?;
+    raw.tls_authority = of_file(entry.tls_authority_file)?.or(entry.tls_authority);
+    raw.client_certificate = of_file(entry.client_certificate_file)?.or(entry.client_certificate);
     let client_key = of_file(entry.client_key_file)?.map(SecretString::from);
 
     let named = |name: Option<String>| -> anyhow::Result<Option<SecretString>> {
         name.map(|name| variable(&name).ok_or_else(|| anyhow!("the variable {name} is not set")))
             .transpose()
     };
-    password = named(entry.password_env)?.or(password);
+    password = named(entry.password_env)?.or(entry.password).or(password);
     password = password.or_else(|| variable(password_variable(raw.kind)));
-    api_key = named(entry.api_key_env)?.or(api_key);
+    api_key = named(entry.api_key_env)?.or(entry.api_key).or(api_key);
     Ok(Subject {
         endpoint: Endpoint::parse(&raw)?,
         raw,
@@ -136,6 +143,7 @@ fn subject(entry: Entry, base: &Path) -> anyhow::Result<Subject> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use insightpulse_render::{Format, Secrets, single};
 
     use super::*;
 
@@ -156,6 +164,26 @@ mod tests {
             Err(error) => format!("error: {error:#}"),
         };
         expected.assert_eq(&said);
+    }
+
+    #[test]
+    fn what_the_format_toml_writes_can_be_read() {
+        let mut raw = RawEndpoint::new(Kind::Postgresql);
+        raw.name = "Books".into();
+        raw.base_url = Some("db.example".into());
+        raw.username = Some("reader".into());
+        raw.tls_authority = Some("-----BEGIN CERTIFICATE-----\n".into());
+        raw.thresholds.slow_ms = Some(7);
+        let endpoint = Endpoint::parse(&raw).expect("an endpoint");
+        let secrets = Secrets::Revealed {
+            password: Some("p\"w".into()),
+            api_key: None,
+        };
+        let document = single(Format::Toml, raw.record, &endpoint, &secrets).expect("a document");
+        let subjects = read(&document.content, Path::new(".")).expect("a file that can be read");
+        assert_eq!(subjects[0].endpoint, endpoint);
+        let password = subjects[0].password.as_ref().expect("a password");
+        assert_eq!(secrecy::ExposeSecret::expose_secret(password), "p\"w");
     }
 
     #[test]
