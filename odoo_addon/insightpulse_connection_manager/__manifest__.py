@@ -16,7 +16,6 @@
         "views/audit_entry_views.xml",
         "views/connection_endpoint_views.xml",
         "wizard/connection_rebind_views.xml",
-        "wizard/connection_secrets_views.xml",
         "wizard/sidecar_pairing_views.xml",
         "views/res_config_settings_views.xml",
         "views/menus.xml",

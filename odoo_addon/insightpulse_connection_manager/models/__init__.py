@@ -8,6 +8,7 @@ from . import connection_endpoint_secrets
 from . import connection_endpoint_keys
 from . import connection_endpoint_rebind
 from . import connection_endpoint_reveal
+from . import connection_endpoint_connect
 from . import connection_endpoint_parse
 from . import connection_endpoint_agencies
 from . import sidecar

@@ -5,24 +5,9 @@ from .connection_endpoint import ADMIN_GROUP, SECRET_FIELDS
 
 
 class ConnectionEndpointReveal(models.Model):
-    """Hands secrets out: to administrators who look, and to code of other modules. Both are logged."""
+    """Hands secrets out to code of other modules, which is logged. Who looks at them does so in a configuration."""
 
     _inherit = "insightpulse.connection.endpoint"
-
-    def action_reveal(self):
-        """Show an administrator this endpoint's secrets in a dialog that stores nothing."""
-        self.ensure_one()
-        texts = {}
-        for name, file_format in (("connection_string", "uri"), ("env_vars", "env")):
-            texts[f"default_{name}"] = self.render_config(file_format, reveal=True)["content"]
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Secrets of %(name)s", name=self.name),
-            "res_model": "insightpulse.connection.secrets",
-            "views": [(False, "form")],
-            "target": "new",
-            "context": texts,
-        }
 
     def _get_secret(self, field):
         """Return a secret of this endpoint in plaintext, or False where none is set. For code of other modules.

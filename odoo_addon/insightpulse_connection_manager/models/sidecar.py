@@ -115,6 +115,26 @@ class Sidecar(models.AbstractModel):
         return answer
 
     @api.model
+    def _connect(self, endpoints, reveal=False):
+        """Return all that a Connect dialog shows: ``{"tabs", "formats", "parameters"}``.
+
+        :param reveal: with the secrets in the texts; whoever asks for that has checked the right to
+        """
+        answer = self._post("/v1/connect", {"reveal": reveal, "endpoints": endpoints})
+        keys = {
+            "tabs": ("id", "label"),
+            "formats": ("id", "filename", "content"),
+            "parameters": ("id", "label", "value"),
+        }
+        for name, texts in keys.items():
+            rows = answer.get(name)
+            if not isinstance(rows, list) or not all(
+                isinstance(row, dict) and isinstance(row.get(key), str) for row in rows for key in texts
+            ):
+                raise self._answer_invalid("/v1/connect")
+        return answer
+
+    @api.model
     def _rebind(self, items, from_database=None):
         """Seal secrets for another destination; return for each its token, or why there is none.
 

@@ -1,6 +1,7 @@
 from . import test_action_test_connection
 from . import test_apply_probe_results
 from . import test_configurations
+from . import test_connect
 from . import test_installation
 from . import test_rights
 from . import test_secrets

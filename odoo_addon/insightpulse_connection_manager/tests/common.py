@@ -34,6 +34,7 @@ class FakeSidecar:
             "/v1/seal": self.seal,
             "/v1/probes": self.probe,
             "/v1/render": self.render,
+            "/v1/connect": self.connect,
             "/v1/status": lambda payload: (200, {"odoo": None}),
             "/v1/pair": lambda payload: (200, {"token": "a-token-of-the-sidecar"}),
             "/v1/unpair": lambda payload: (200, {}),
@@ -94,6 +95,39 @@ class FakeSidecar:
                 {"id": endpoint["id"], "filename": "file.txt", "mimetype": "text/plain", "content": text}
                 for endpoint, text in zip(endpoints, texts, strict=True)
             ]
+        }
+
+    def connect(self, payload):
+        names = [endpoint["name"] for endpoint in payload["endpoints"]]
+        secret = CANARY if payload["reveal"] else "[YOUR-PASSWORD]"
+        row = {
+            "tab": "string",
+            "language": "text",
+            "mimetype": "text/plain",
+            "error": None,
+            "left_out": [],
+            "files": None,
+        }
+        formats = [
+            {**row, "id": "uri", "label": "URI", "filename": "books.txt", "content": f"{', '.join(names)}: {secret}"},
+            {**row, "id": "pgpass", "label": ".pgpass", "filename": "", "content": "", "error": "It does not fit."},
+            {
+                **row,
+                "id": "superset-database",
+                "label": "Superset",
+                "filename": "books.superset.yaml",
+                "content": "uuid: 1\n",
+                "files": [
+                    {"path": "books/metadata.yaml", "content": "version: 1.0.0\n"},
+                    {"path": "books/databases/books.yaml", "content": f"password: {secret}\n"},
+                ],
+            },
+        ]
+        parameter = {"id": "password", "label": "Password", "value": secret, "is_secret": True}
+        return 200, {
+            "tabs": [{"id": "string", "label": "Connection string"}],
+            "formats": formats,
+            "parameters": [parameter] if len(names) == 1 else [],
         }
 
     def _handle(self, handler):

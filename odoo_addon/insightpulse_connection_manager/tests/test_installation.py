@@ -46,7 +46,6 @@ class TestInstallation(TransactionCase):
             "insightpulse.audit.entry": ("list", "form", "search"),
             "insightpulse.sidecar.pairing": ("form",),
             "insightpulse.connection.rebind": ("form",),
-            "insightpulse.connection.secrets": ("form",),
             "res.config.settings": ("form",),
         }
         admin = self.env.ref("base.user_admin")

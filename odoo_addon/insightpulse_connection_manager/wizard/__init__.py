@@ -1,3 +1,2 @@
 from . import connection_rebind
-from . import connection_secrets
 from . import sidecar_pairing

@@ -228,7 +228,7 @@ mod tests {
         check(
             "[[endpoint]]\nname = 'a'\nurl = 'mysql://u:canary@db'\npasword = 'x'\n",
             expect![
-                "error: line 4: unknown field `pasword`, expected one of `name`, `url`, `kind`, `server`, `port`, `database`, `user`, `tls_mode`, `web_url`, `tls_authority_file`, `client_certificate_file`, `client_key_file`, `is_replica`, `sign_in`, `key_header`, `expected_status`, `expected_path`, `expected_text`, `slow_ms`, `certificate_days`, `connections_percent`, `replica_lag_s`, `password_env`, `api_key_env`"
+                "error: line 4: unknown field `pasword`, expected one of `name`, `url`, `kind`, `server`, `port`, `database`, `user`, `tls_mode`, `web_url`, `pooler_host`, `tls_authority`, `client_certificate`, `password`, `api_key`, `tls_authority_file`, `client_certificate_file`, `client_key_file`, `is_replica`, `sign_in`, `key_header`, `expected_status`, `expected_path`, `expected_text`, `slow_ms`, `certificate_days`, `connections_percent`, `replica_lag_s`, `password_env`, `api_key_env`"
             ],
         );
         check(
