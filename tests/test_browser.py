@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -405,10 +406,13 @@ def test_an_administrator_moves_a_connection_with_its_password(board: Desk, book
 
 def test_an_administrator_sees_a_password_and_finds_it_in_the_audit_log(board: Desk, books: Cluster) -> None:
     board.open_card("Moves")
-    board.page.get_by_role("button", name="Reveal").click()
+    board.page.get_by_role("button", name="Connect", exact=True).click()
     shown = board.page.locator(".modal")
-    expect(shown).to_contain_text(f"MOVES_PASSWORD={books.password('reader')}")
+    expect(shown).to_contain_text("[YOUR-PASSWORD]")
+    shown.get_by_label("Reveal secrets").click()
     expect(shown).to_contain_text("is in the audit log")
+    shown.get_by_role("tab", name="Environment").click()
+    expect(shown.locator("pre")).to_contain_text(f"MOVES_PASSWORD={books.password('reader')}")
     board.shoot("22-revealed")
     shown.locator(".modal-footer").get_by_role("button", name="Close").click()
     board.open_menu("InsightPulse", "Audit Log")
@@ -419,6 +423,113 @@ def test_an_administrator_sees_a_password_and_finds_it_in_the_audit_log(board: D
     rows.filter(has_text="Moved with its secrets").click()
     expect(board.page.locator(".o_form_view")).to_contain_text("localhost")
     board.shoot("24-audit-entry")
+
+
+# ---------------------------------------------------------------- configurations
+
+
+def test_the_dialog_of_a_card_has_every_way_to_a_supabase_project(board: Desk) -> None:
+    board.open_board()
+    board.card("Supabase Production").get_by_role("button", name="Connect").click()
+    dialog = board.page.locator(".modal")
+    expect(dialog.locator(".modal-title")).to_have_text("Connect to Supabase Production")
+    direct = "postgresql://postgres:[YOUR-PASSWORD]@db.spdtwktxdalcfigzeqrz.supabase.co:5432/postgres?sslmode=require"
+    expect(dialog.locator("pre")).to_have_text(direct)
+    board.shoot("31-connect")
+    dialog.get_by_role("button", name="Transaction pooler").click()
+    expect(dialog.locator("pre")).to_contain_text("postgres.spdtwktxdalcfigzeqrz:[YOUR-PASSWORD]@aws-0-[YOUR-REGION]")
+    board.shoot("32-connect-pooler")
+    dialog.get_by_role("button", name="Copy", exact=True).click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    assert ":6543/postgres" in board.page.evaluate("navigator.clipboard.readText()")
+    for tab in dialog.get_by_role("tab").all():
+        tab.click()
+        board.shoot(f"33-connect-{tab.inner_text().lower().replace(' ', '-')}")
+    expect(dialog.get_by_label("Reveal secrets")).to_have_count(0)
+    dialog.get_by_role("tab", name="Code").click()
+    dialog.get_by_role("button", name="Python").click()
+    with board.page.expect_download() as downloading:
+        dialog.get_by_role("button", name="Download", exact=True).click()
+    assert downloading.value.suggested_filename == "supabase-production.py"
+    assert "psycopg.connect(" in Path(downloading.value.path()).read_text()
+    board.close_dialog()
+
+
+def test_what_is_revealed_hides_itself(board: Desk) -> None:
+    board.open_board()
+    board.card("Moves").get_by_role("button", name="Connect").click()
+    dialog = board.page.locator(".modal")
+    dialog.get_by_label("Reveal secrets").click()
+    expect(dialog).to_contain_text("Secrets hidden in")
+    board.shoot("34-connect-revealed")
+    # Sooner than by itself: another tab is in front.
+    board.page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    board.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(dialog.locator("pre")).to_contain_text("[YOUR-PASSWORD]")
+    board.page.evaluate("delete document.hidden")
+    expect(dialog.get_by_label("Reveal secrets")).not_to_be_checked()
+    board.close_dialog()
+
+
+def test_many_are_one_file_or_an_archive(board: Desk) -> None:
+    board.page.goto(f"{board.odoo.url}/odoo/connections?view_type=list")
+    board.page.locator(".o_data_row").first.wait_for()
+    board.page.locator("thead .o_list_record_selector input").check()
+    board.page.locator(".o_control_panel").get_by_role("button", name="Connect").click()
+    dialog = board.page.locator(".modal")
+    expect(dialog.locator(".modal-title")).to_contain_text("connections")
+    dialog.get_by_role("tab", name="Environment").click()
+    expect(dialog.locator("pre")).to_contain_text("# Supabase Production")
+    expect(dialog.locator("pre")).to_contain_text("MCP_SERVER___NOTION_URL=")
+    board.shoot("35-connect-many")
+    with board.page.expect_download() as downloading:
+        dialog.get_by_role("button", name="Download all as zip").click()
+    assert downloading.value.suggested_filename == "connections.zip"
+    with zipfile.ZipFile(downloading.value.path()) as archive:
+        assert "supabase-production/supabase-production.env" in archive.namelist()
+    board.close_dialog()
+
+
+def test_a_pasted_text_fills_a_new_connection_in(board: Desk, books: Cluster) -> None:
+    board.open_board()
+    board.page.get_by_role("button", name="Paste").click()
+    dialog = board.page.locator(".modal")
+    dialog.get_by_label("Text").fill("hello world")
+    dialog.get_by_role("button", name="Fill in").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("No connection was found")
+    board.shoot("36-paste-error")
+    password = books.password("reader")
+    dialog.get_by_label("Text").fill(
+        f"# Ledger\nLEDGER_URL=postgresql://reader@127.0.0.1:{books.port}/books\nLEDGER_PASSWORD='{password}'\n"
+    )
+    dialog.get_by_role("button", name="Fill in").click()
+    expect(board.page.locator(".modal")).to_have_count(0)
+    expect(board.page.locator(".o_field_widget[name=base_url] input")).to_have_value("127.0.0.1")
+    board.shoot("37-pasted")
+    board.save()
+    board.page.get_by_role("button", name="Test").click()
+    expect(board.page.locator(".o_field_widget[name=status]").first).to_have_text("Connected")
+
+
+def test_the_databases_of_agencies_are_made_from_one_template(board: Desk, books: Cluster) -> None:
+    board.open_board()
+    board.page.get_by_role("button", name="For Agencies").click()
+    form = board.page.locator(".o_insightpulse_agency_databases")
+    form.wait_for()
+    form.get_by_label("Server").fill("127.0.0.1")
+    form.get_by_label("Port").fill(str(books.port))
+    form.get_by_label("User").fill("reader")
+    form.locator("textarea").fill("RIM_DB_PASSWORD=one\nCKVC_DB_PASSWORD='t wo'\nXYZ_DB_PASSWORD=three\n")
+    board.shoot("38-agencies")
+    form.get_by_role("button", name="Preview").click()
+    expect(form).to_contain_text("XYZ_DB_PASSWORD")
+    expect(form).to_contain_text("rim_db")
+    board.shoot("39-agencies-preview")
+    form.get_by_label("Create without passwords").check()
+    form.get_by_role("button", name=re.compile("Create 8")).click()
+    expect(board.card("RMQB Database")).to_be_visible()
+    expect(board.page.locator(".o_insightpulse_card")).to_have_count(8)
+    board.shoot("40-agencies-created")
 
 
 # ---------------------------------------------------------------- the board moves by itself

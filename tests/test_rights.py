@@ -16,7 +16,7 @@ from stack.sidecar import Sidecar
 
 AGENCY, AUDIT = "insightpulse.agency", "insightpulse.audit.entry"
 PAIRING, REBIND = "insightpulse.sidecar.pairing", "insightpulse.connection.rebind"
-SECRETS, SIDECAR = "insightpulse.connection.secrets", "insightpulse.sidecar"
+SIDECAR = "insightpulse.sidecar"
 SETTINGS, IMPORT = "res.config.settings", "base_import.import"
 
 # `stranger` has no login; `foreign` is a manager of another company, `other` works for another agency;
@@ -51,7 +51,11 @@ MATRIX = f"""
 {MODEL} preview_agency_databases                 -       -      -      -     +       -       +      +      -      -
 {MODEL} create_agency_databases                  -       -      -      -     +       -       +      +      -      -
 {MODEL} get_connection_health_dashboard          -       -      -      +     +       +       +      +      -      -
-{MODEL} action_reveal                            -       -      -      -     -       -       -      +      -      -
+{MODEL} action_connect                           -       -      -      -     +       -       +      +      -      -
+{MODEL} get_connect_texts                        -       -      -      -     +       -       +      +      -      -
+{MODEL} get_connect_texts_reveal                 -       -      -      -     -       -       -      +      -      -
+{MODEL} get_connect_archive                      -       -      -      -     +       -       +      +      -      -
+{MODEL} get_connect_archive_reveal               -       -      -      -     -       -       -      +      -      -
 {MODEL} rebind                                   -       -      -      -     -       -       -      +      -      -
 {MODEL} action_rebind                            -       -      -      -     -       -       -      +      -      -
 {MODEL} apply_probe_results                      -       -      -      -     -       -       -      -      +      -
@@ -73,8 +77,6 @@ MATRIX = f"""
 {REBIND} create                                  -       -      -      -     -       -       -      +      -      -
 {REBIND} default_get                             -       -      -      -     +       -       +      +      -      -
 {REBIND} action_move                             -       -      -      -     -       -       -      +      -      -
-{SECRETS} create                                 -       -      -      -     -       -       -      !      -      -
-{SECRETS} write                                  -       -      -      -     -       -       -      -      -      -
 {SETTINGS} action_insightpulse_check             -       -      -      -     -       -       -      -      -      +
 {SETTINGS} action_insightpulse_carry_over        -       -      -      -     -       -       -      -      -      -
 {SETTINGS} set_values                            -       -      -      -     -       -       -      -      -      +
@@ -235,8 +237,12 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (MODEL, "web_save"): lambda: [{"name": "Mine"}, {"name": {}}],
         (MODEL, "render_config"): lambda: ["env"],
         (MODEL, "render_config_reveal"): lambda: ["env", True],
+        (MODEL, "get_connect_texts"): list,
+        (MODEL, "get_connect_texts_reveal"): lambda: [True],
+        (MODEL, "get_connect_archive"): list,
+        (MODEL, "get_connect_archive_reveal"): lambda: [False, True],
         (MODEL, "rebind"): lambda: [{"base_url": "new.example"}],
-        **{(MODEL, name): list for name in ("copy", "unlink", "action_test_connection", "action_reveal")},
+        **{(MODEL, name): list for name in ("copy", "unlink", "action_test_connection", "action_connect")},
         (MODEL, "action_rebind"): list,
     }
     on_model: dict[tuple[str, str], Callable[[], list[Any]]] = {
@@ -258,7 +264,6 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (AUDIT, "create"): lambda: [[{"action": "pair", "date": "2026-01-01 00:00:00"}]],
         (PAIRING, "create"): lambda: [[offices.pairing()]],
         (REBIND, "create"): lambda: [[offices.move()]],
-        (SECRETS, "create"): lambda: [[{"env_vars": "x"}]],
     }
     on_other: dict[tuple[str, str], Callable[[], list[Any]]] = {
         (AGENCY, "read"): lambda: [[offices.agency], ["code"]],
@@ -270,14 +275,13 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (AUDIT, "copy"): lambda: [[offices.entry()]],
         (PAIRING, "action_pair"): lambda: [[offices.made_by("system", PAIRING, offices.pairing())]],
         (REBIND, "action_move"): lambda: [[offices.made_by("admin", REBIND, offices.move())]],
-        (SECRETS, "write"): lambda: [[1], {"env_vars": "x"}],
         **{
             (SETTINGS, f"action_insightpulse_{name}"): lambda: [[offices.made_by("system", SETTINGS, {})]]
             for name in ("check", "unpair", "carry_over")
         },
         (SETTINGS, "set_values"): lambda: [[]],
     }
-    method = {"write_secret": "write", "render_config_reveal": "render_config"}.get(row, row)
+    method = {"write_secret": "write"}.get(row, row.removesuffix("_reveal"))
     keywords: dict[str, Any] = {}
     if row == "web_search_read":
         keywords["specification"] = {"name": {}}
