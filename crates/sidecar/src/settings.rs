@@ -8,6 +8,7 @@ use std::{env, fs};
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
 use insightpulse_monitor::Limits;
+use insightpulse_odoo_rpc::Account;
 use insightpulse_probe::{EgressPolicy, EgressRule};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error;
@@ -32,6 +33,8 @@ pub struct RawSettings {
     egress: RawEgress,
     #[serde(default)]
     probe: RawProbe,
+    #[serde(default)]
+    odoo: RawOdoo,
     #[serde(default)]
     log: LogSettings,
 }
@@ -72,6 +75,17 @@ struct RawEgress {
 struct RawProbe {
     timeout_ms: u64,
     concurrency: usize,
+}
+
+/// For the verbs that ask Odoo as one of its users; `serve` is told by a pairing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "the table [odoo]")]
+struct RawOdoo {
+    url: Option<String>,
+    database: Option<String>,
+    login: Option<String>,
+    api_key: Option<SecretString>,
+    api_key_file: Option<PathBuf>,
 }
 
 /// `INSIGHTPULSE_LOG__FILTER`, `INSIGHTPULSE_LOG__FORMAT`.
@@ -209,6 +223,33 @@ impl RawSettings {
     /// All that a verb needs which only probes.
     pub fn egress(self) -> EgressPolicy {
         self.egress.into()
+    }
+
+    /// `INSIGHTPULSE_ODOO__…`: which Odoo, and as whom.
+    pub fn odoo(self) -> anyhow::Result<Account> {
+        let RawOdoo {
+            url,
+            database,
+            login,
+            api_key,
+            api_key_file,
+        } = self.odoo;
+        let given = |key: &str, value: Option<String>, what: &str| value.with_context(|| missing(key, what));
+        Ok(Account {
+            url: given(
+                "odoo.url",
+                url,
+                "Odoo's address, such as https://odoo.example.com",
+            )?,
+            database: given("odoo.database", database, "the name of its database")?,
+            login: given("odoo.login", login, "who the API key belongs to")?,
+            api_key: secret("odoo.api_key", api_key, api_key_file)?.with_context(|| {
+                missing(
+                    "odoo.api_key",
+                    "a key from My Profile → Account Security → New API Key",
+                )
+            })?,
+        })
     }
 
     /// Reads the file, if one is named, and the environment, which goes before it.

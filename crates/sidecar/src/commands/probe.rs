@@ -102,7 +102,7 @@ pub async fn run(options: Probe, settings: RawSettings) -> anyhow::Result<ExitCo
     let prepared = prepare(&options, settings);
     let (subjects, net) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return Ok(bad_input(&error)),
+        Err(error) => return Ok(super::bad_input(&error)),
     };
     let net = Arc::new(net);
     let reporter = Reporter::new(
@@ -126,12 +126,6 @@ pub async fn run(options: Probe, settings: RawSettings) -> anyhow::Result<ExitCo
             _ = tokio::signal::ctrl_c() => return Ok(verdict(&outcomes)),
         }
     }
-}
-
-/// Says what cannot be read, and is told from an endpoint that is not well.
-pub fn bad_input(error: &anyhow::Error) -> ExitCode {
-    eprintln!("insightpulse: {error:#}");
-    ExitCode::from(2)
 }
 
 fn verdict(outcomes: &[Outcome]) -> ExitCode {

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod keys;
+mod odoo;
 mod probe;
 mod program;
 mod serve;
