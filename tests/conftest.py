@@ -22,6 +22,8 @@ _ORDER = [
     "test_systems",
     "test_probes",
     "test_kinds",
+    "test_cli",
+    "test_superset_import",
     "test_canary",
     "test_keys",
     "test_pairing",

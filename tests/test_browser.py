@@ -406,7 +406,7 @@ def test_an_administrator_moves_a_connection_with_its_password(board: Desk, book
 
 def test_an_administrator_sees_a_password_and_finds_it_in_the_audit_log(board: Desk, books: Cluster) -> None:
     board.open_card("Moves")
-    board.page.get_by_role("button", name="Connect", exact=True).click()
+    board.page.locator(".o_form_statusbar").get_by_role("button", name="Connect").click()
     shown = board.page.locator(".modal")
     expect(shown).to_contain_text("[YOUR-PASSWORD]")
     shown.get_by_label("Reveal secrets").click()

@@ -55,11 +55,14 @@ class ConnectionEndpointAgencies(models.Model):
         if refused:
             raise UserError(self.env._("No connection was created.") + "\n\n" + "\n".join(refused))
         endpoints = self.create([line["vals"] for line in lines])
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "insightpulse_connection_manager.connection_endpoint_action"
-        )
-        title = self.env._("New Databases")
-        return {**action, "name": title, "display_name": title, "domain": [("id", "in", endpoints.ids)]}
+        # An action of its own: under the board's address, the browser would keep the board at these alone.
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("New Databases"),
+            "res_model": self._name,
+            "views": [[False, "kanban"], [False, "list"], [False, "form"]],
+            "domain": [("id", "in", endpoints.ids)],
+        }
 
     # Helpers
 

@@ -8,7 +8,8 @@ const HASH = /#[^\n]*/y;
 const SLASHES = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const STRING = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/y;
 const NUMBER = /\b\d+(?:\.\d+)?\b/y;
-const KEY = /[\w.-]+(?=[ \t]*[:=])/y;
+const INI_KEY = /^[\w.-]+(?=[ \t]*=)/my;
+const YAML_KEY = /[\w.-]+(?=:(?:\s|$))/my;
 const JSON_KEY = /"(?:[^"\\\n]|\\.)*"(?=[ \t]*:)/y;
 const SECTION = /^\[[^\]\n]+\]+/my;
 const URL_SCHEME = /[a-z][a-z0-9+:-]*:\/\//y;
@@ -40,9 +41,9 @@ const PROGRAM = [
 const LANGUAGES = {
     text: PLAIN,
     shell: [["comment", HASH], ["string", /'[^']*'|"(?:[^"\\]|\\.)*"/y], ["keyword", COMMANDS], ["key", /-{1,2}[a-z][\w-]*|[A-Z_]+(?==)/y]],
-    ini: [["comment", HASH], ["keyword", SECTION], ["key", KEY], ["string", STRING], ...PLAIN],
-    toml: [["comment", HASH], ["keyword", SECTION], ["key", KEY], ["string", STRING], ["constant", CONSTANTS], ["number", NUMBER]],
-    yaml: [["comment", HASH], ["key", KEY], ["string", STRING], ["constant", CONSTANTS], ["number", NUMBER]],
+    ini: [["comment", HASH], ["keyword", SECTION], ["key", INI_KEY], ["string", STRING], ...PLAIN],
+    toml: [["comment", HASH], ["keyword", SECTION], ["key", INI_KEY], ["string", STRING], ["constant", CONSTANTS], ["number", NUMBER]],
+    yaml: [["comment", HASH], ["key", YAML_KEY], ["string", STRING], ["constant", CONSTANTS], ["number", NUMBER]],
     json: [["key", JSON_KEY], ["string", STRING], ["constant", CONSTANTS], ["number", NUMBER]],
     python: [["comment", HASH], ...PROGRAM],
     javascript: [["comment", SLASHES], ...PROGRAM],
