@@ -433,6 +433,9 @@ def test_the_dialog_of_a_card_has_every_way_to_a_supabase_project(board: Desk) -
     board.card("Supabase Production").get_by_role("button", name="Connect").click()
     dialog = board.page.locator(".modal")
     expect(dialog.locator(".modal-title")).to_have_text("Connect to Supabase Production")
+    # Where somebody left it the last time.
+    expect(dialog.get_by_role("tab", name="Environment")).to_have_attribute("aria-selected", "true")
+    dialog.get_by_role("tab", name="Connection string").click()
     direct = "postgresql://postgres:[YOUR-PASSWORD]@db.spdtwktxdalcfigzeqrz.supabase.co:5432/postgres?sslmode=require"
     expect(dialog.locator("pre")).to_have_text(direct)
     board.shoot("31-connect")

@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from formats import documents, grammars, hostile, readers
 from formats.documents import Document
 from formats.hostile import Values
+from pymongo import uri_parser
 
 # A port that refuses at once, for the readers that connect.
 HOST, PORT = "127.0.0.1", "9"
@@ -305,6 +307,31 @@ def test_mysqls_connection_strings_are_read_back(values: list[Values]) -> None:
     for one, text in pairs:
         said = grammars.dotnet(text)
         same({**said, "host": said["server"], "dbname": said["database"], "user": said["user id"]}, one)
+
+
+# ---------------------------------------------------------------- MongoDB
+
+
+def test_mongodbs_uri_is_read_back_by_its_own_client(values: list[Values]) -> None:
+    pairs = written("mongodb-uri", values, never, kind="mongodb", tls_mode="require")
+    unusual = re.compile(r'[/\\. "$]')
+    for one, text in pairs:
+        # Such a name no database of MongoDB has, and its client says so.
+        database = "books" if unusual.search(one.database) else one.database
+        said = uri_parser.parse_uri(text.replace(f"/{quote(one.database, safe='')}?", f"/{quote(database, safe='')}?"))
+        ((host, port),) = said["nodelist"]
+        same(
+            {
+                "host": host,
+                "port": port,
+                "user": said["username"],
+                "dbname": said["database"],
+                "password": said["password"],
+            },
+            Values(one.user, database, one.password),
+        )
+        assert said["options"]["authSource"] == "admin"
+        assert (said["options"]["tls"], said["options"]["tlsAllowInvalidCertificates"]) == (True, True)
 
 
 # ---------------------------------------------------------------- what cannot be carried

@@ -51,6 +51,7 @@ pub const SCHEMES: &[&str] = &[
     "supabase",
     "odoo",
     "mysql",
+    "mongodb",
     "mariadb",
     "http",
     "https",
@@ -90,6 +91,8 @@ const OF_FILES: &[&str] = &[
     "ssl-cert",
     "ssl-key",
     "socket",
+    "tlsCAFile",
+    "tlsCertificateKeyFile",
 ];
 
 impl Connection {
@@ -123,6 +126,7 @@ impl Connection {
             "supabase" => Kind::Supabase,
             "odoo" => Kind::Odoo,
             "mysql" | "mariadb" => Kind::Mysql,
+            "mongodb" => Kind::Mongodb,
             "http" | "https" => Kind::Api,
             "mcp+http" | "mcp+https" => Kind::Mcp,
             "superset+http" | "superset+https" => Kind::Superset,
@@ -258,6 +262,23 @@ fn database(kind: Kind, url: &Url, others: Others) -> Result<Connection, UrlErro
             "ssl_disabled" => raw.tls_mode = Some(TlsMode::Disable),
             "ssl_check_hostname" => raw.tls_mode = raw.tls_mode.or(Some(TlsMode::Require)),
             "ssl_verify_cert" => raw.tls_mode = raw.tls_mode.or(Some(TlsMode::VerifyCa)),
+            // MongoDB's, whose clients speak TLS or do not: https://www.mongodb.com/docs/manual/reference/connection-string-options/
+            "tls" | "ssl" if kind == Kind::Mongodb => {
+                let usual = if value == "true" {
+                    TlsMode::VerifyFull
+                } else {
+                    TlsMode::Disable
+                };
+                raw.tls_mode = raw.tls_mode.or(Some(usual));
+            }
+            "tlsAllowInvalidCertificates" | "tlsInsecure" if value == "true" => {
+                raw.tls_mode = Some(TlsMode::Require)
+            }
+            "tlsAllowInvalidHostnames" if value == "true" => raw.tls_mode = Some(TlsMode::VerifyCa),
+            // Where the user lives, which is taken to be `admin`, and how a client behaves.
+            "authSource" | "authMechanism" | "replicaSet" | "retryWrites" | "w" | "appName"
+            | "directConnection"
+                if kind == Kind::Mongodb => {}
             "web" => raw.web_url = Some(value.into_owned()),
             "user" => raw.username = Some(value.into_owned()),
             "password" => password = Some(value.into_owned()),
@@ -483,7 +504,7 @@ mod tests {
         check(
             "redis://u:canary@db",
             expect![
-                "error: The scheme “redis” is not known; there are: postgresql, postgres, supabase, odoo, mysql, mariadb, http, https, mcp+http, mcp+https, superset+http, superset+https."
+                "error: The scheme “redis” is not known; there are: postgresql, postgres, supabase, odoo, mysql, mongodb, mariadb, http, https, mcp+http, mcp+https, superset+http, superset+https."
             ],
         );
         check("https://", expect!["error: It names no server."]);

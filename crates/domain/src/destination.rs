@@ -36,6 +36,7 @@ impl Destination {
         let address = service.address();
         let (scheme, tls) = match (service, address) {
             (Service::Mysql(target), _) => ("mysql", target.tls.as_str()),
+            (Service::Mongodb(target), _) => ("mongodb", target.tls.as_str()),
             (_, Address::Database(target)) => ("postgresql", target.tls.as_str()),
             // The scheme says whether there is TLS, and it is always verified.
             (_, Address::Http(target)) => (target.scheme.as_str(), ""),

@@ -99,6 +99,7 @@ pub enum Service {
         web: Option<HttpTarget>,
     },
     Mysql(DatabaseTarget),
+    Mongodb(DatabaseTarget),
     Superset(HttpTarget),
     Mcp(HttpTarget),
     Api(ApiTarget),
@@ -270,6 +271,7 @@ impl Endpoint {
                 web: HttpTarget::of_web(raw)?,
             },
             Kind::Mysql => Service::Mysql(database()?),
+            Kind::Mongodb => Service::Mongodb(database()?),
             Kind::Superset => Service::Superset(http()?),
             Kind::Mcp => Service::Mcp(http()?),
             Kind::Api => Service::Api(ApiTarget::parse(raw, http()?)?),
@@ -292,6 +294,7 @@ impl Endpoint {
             Service::Postgresql(_) => Kind::Postgresql,
             Service::Odoo { .. } => Kind::Odoo,
             Service::Mysql(_) => Kind::Mysql,
+            Service::Mongodb(_) => Kind::Mongodb,
             Service::Superset(_) => Kind::Superset,
             Service::Mcp(_) => Kind::Mcp,
             Service::Api(_) => Kind::Api,
@@ -305,7 +308,9 @@ impl Service {
             Service::Supabase { database, .. } | Service::Odoo { database, .. } => {
                 Address::Database(database)
             }
-            Service::Postgresql(database) | Service::Mysql(database) => Address::Database(database),
+            Service::Postgresql(database) | Service::Mysql(database) | Service::Mongodb(database) => {
+                Address::Database(database)
+            }
             Service::Superset(http) | Service::Mcp(http) | Service::Api(ApiTarget { http, .. }) => {
                 Address::Http(http)
             }
@@ -344,7 +349,10 @@ impl DatabaseTarget {
     }
 
     fn parse(raw: &RawEndpoint, family: &Family) -> Result<Self, Failure> {
-        let (Family::Postgresql { port, tls_mode } | Family::Mysql { port, tls_mode }) = family else {
+        let (Family::Postgresql { port, tls_mode }
+        | Family::Mysql { port, tls_mode }
+        | Family::Mongodb { port, tls_mode }) = family
+        else {
             unreachable!("a test parses an endpoint of every kind")
         };
         Ok(Self {

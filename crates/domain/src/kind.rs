@@ -18,6 +18,7 @@ pub enum Kind {
     Mcp,
     Api,
     Mysql,
+    Mongodb,
 }
 
 /// The protocol that a kind is spoken to in, with what an address may leave out.
@@ -29,6 +30,10 @@ pub enum Family {
         tls_mode: TlsMode,
     },
     Mysql {
+        port: u16,
+        tls_mode: TlsMode,
+    },
+    Mongodb {
         port: u16,
         tls_mode: TlsMode,
     },
@@ -59,7 +64,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 impl Kind {
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Supabase,
         Kind::Postgresql,
         Kind::Odoo,
@@ -67,6 +72,7 @@ impl Kind {
         Kind::Mcp,
         Kind::Api,
         Kind::Mysql,
+        Kind::Mongodb,
     ];
 
     /// The value of `connection_type`.
@@ -79,7 +85,13 @@ impl Kind {
             Kind::Mcp => "mcp",
             Kind::Api => "api",
             Kind::Mysql => "mysql",
+            Kind::Mongodb => "mongodb",
         }
+    }
+
+    /// Whether its own address is a database's, and no URL.
+    pub fn is_database(self) -> bool {
+        !matches!(self.family(), Family::Http { .. })
     }
 
     /// What people read: "Apache Superset".

@@ -97,7 +97,9 @@ fn the_addon_fills_in_the_kinds_own_ports() {
     let ports: BTreeMap<String, String> = dict("DEFAULT_PORTS");
     for kind in Kind::ALL {
         let (port, has_to_be_there) = match kind.family() {
-            Family::Postgresql { port, .. } | Family::Mysql { port, .. } => (port, true),
+            Family::Postgresql { port, .. } | Family::Mysql { port, .. } | Family::Mongodb { port, .. } => {
+                (port, true)
+            }
             // An address may say by its scheme which port it means.
             Family::Http { port, .. } => (port, false),
         };
@@ -114,7 +116,10 @@ fn the_addon_fills_in_the_kinds_own_ports() {
 fn the_addon_fills_in_the_kinds_own_tls_modes() {
     let modes: BTreeMap<String, String> = dict("DEFAULT_TLS_MODES");
     for kind in Kind::ALL {
-        if let Family::Postgresql { tls_mode, .. } | Family::Mysql { tls_mode, .. } = kind.family() {
+        if let Family::Postgresql { tls_mode, .. }
+        | Family::Mysql { tls_mode, .. }
+        | Family::Mongodb { tls_mode, .. } = kind.family()
+        {
             let addons = modes
                 .get(kind.as_str())
                 .map_or("prefer", |mode| mode.trim_matches('"'));

@@ -86,7 +86,7 @@ impl Fields {
         let server = self.server.filter(|server| !server.trim().is_empty())?;
         let host = server.trim_matches(['[', ']']).to_owned();
         let kind = self.kind.unwrap_or(Kind::Postgresql);
-        let is_database = matches!(kind, Kind::Postgresql | Kind::Supabase | Kind::Odoo | Kind::Mysql);
+        let is_database = kind.is_database();
         let kind = match kind {
             Kind::Postgresql if is_supabase(&host) => Kind::Supabase,
             kind => kind,
@@ -197,5 +197,7 @@ fn is_placeholder(secret: &SecretString) -> bool {
         || is_word("${", "}")
         || is_word("{{", "}}")
         || ["your-password", "your-api-key", "your-key"].contains(&lower.as_str())
+        // Superset's mask
+        || text == "XXXXXXXXXX"
         || text.chars().all(|character| character == '*' || character == '•')
 }

@@ -118,6 +118,7 @@ fn started(name: &str, service: &Value, variables: &[(String, String)]) -> Optio
     let (kind, prefixes): (_, &[&str]) = match image {
         "postgres" | "postgis" | "timescaledb" | "supabase-postgres" => (Kind::Postgresql, &["POSTGRES"]),
         "mysql" | "mariadb" => (Kind::Mysql, &["MARIADB", "MYSQL"]),
+        "mongo" => (Kind::Mongodb, &["MONGO_INITDB"]),
         _ => return None,
     };
     let variable = |what: &str| {
@@ -151,7 +152,10 @@ fn started(name: &str, service: &Value, variables: &[(String, String)]) -> Optio
         port: published,
         database: variable("DB").or_else(|| variable("DATABASE")),
         password: variable("PASSWORD").or_else(|| variable("ROOT_PASSWORD")),
-        user: variable("USER").or(root).or(Some("postgres".into())),
+        user: variable("USER")
+            .or_else(|| variable("ROOT_USERNAME"))
+            .or(root)
+            .or(Some("postgres".into())),
         ..Fields::of(kind)
     })
 }

@@ -75,7 +75,7 @@ fn addresses() {
     check(
         "redis://u:canary@db",
         expect![
-            "error: The scheme “redis” is not known; there are: postgresql, postgres, supabase, odoo, mysql, mariadb, http, https, mcp+http, mcp+https, superset+http, superset+https."
+            "error: The scheme “redis” is not known; there are: postgresql, postgres, supabase, odoo, mysql, mongodb, mariadb, http, https, mcp+http, mcp+https, superset+http, superset+https."
         ],
     );
 }

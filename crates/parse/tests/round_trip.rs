@@ -41,7 +41,7 @@ fn record(kind: Kind) -> RawEndpoint {
             database_name: Some("postgres".into()),
             ..named("db.abcdefghij.supabase.co", Some("postgres"))
         },
-        Kind::Postgresql | Kind::Odoo | Kind::Mysql => RawEndpoint {
+        Kind::Postgresql | Kind::Odoo | Kind::Mysql | Kind::Mongodb => RawEndpoint {
             port: Some(if kind == Kind::Mysql { 3307 } else { 5433 }),
             tls_mode: Some(TlsMode::Require),
             database_name: Some("général ledger".into()),
@@ -61,7 +61,7 @@ fn record(kind: Kind) -> RawEndpoint {
 fn carriers(kind: Kind) -> Vec<Format> {
     use Format::{
         Compose, Curl, Dotnet, Env, EnvExport, EnvJson, Jdbc, Json, K8sSecret, Libpq, McpClaudeCode, McpJson,
-        McpVscode, MysqlUri, OdooConf, PgService, Pgpass, Prisma, Psql, Sqlalchemy, SupabaseEnv,
+        McpVscode, MongodbUri, MysqlUri, OdooConf, PgService, Pgpass, Prisma, Psql, Sqlalchemy, SupabaseEnv,
         SupersetDatabase, Toml, Uri, UriDirect, Yaml,
     };
     let mut formats = vec![Json, Yaml, Toml];
@@ -104,6 +104,7 @@ fn carriers(kind: Kind) -> Vec<Format> {
         Kind::Mysql => vec![
             Uri, MysqlUri, Jdbc, Dotnet, Env, EnvExport, EnvJson, Compose, K8sSecret,
         ],
+        Kind::Mongodb => vec![Uri, MongodbUri, Env, EnvExport, EnvJson, Compose, K8sSecret],
         Kind::Superset => vec![Curl],
         Kind::Mcp => vec![McpJson, McpVscode, McpClaudeCode, Curl],
         Kind::Api => vec![Curl],

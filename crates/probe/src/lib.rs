@@ -6,12 +6,15 @@ mod database;
 mod egress;
 mod http;
 mod kinds;
+mod login;
 mod memory;
+mod mongodb;
 mod mysql;
 mod policy;
 mod postgres;
 mod remembered;
 mod resolve;
+mod scram;
 mod stopwatch;
 mod tls;
 
@@ -73,6 +76,7 @@ pub async fn probe(target: &Target, net: &Egress, until: Instant) -> Probed {
             Service::Postgresql(place) => postgresql::probe(place, asking).await,
             Service::Odoo { database, web } => odoo::probe(database, web.as_ref(), asking).await,
             Service::Mysql(place) => kinds::mysql::probe(place, asking).await,
+            Service::Mongodb(place) => kinds::mongodb::probe(place, asking).await,
             Service::Superset(place) => superset::probe(place, asking).await,
             Service::Mcp(place) => mcp::probe(place, asking).await,
             Service::Api(place) => api::probe(place, asking).await,

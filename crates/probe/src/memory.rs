@@ -6,8 +6,8 @@ use std::time::Duration;
 use insightpulse_domain::{Failure, Reason};
 use secrecy::SecretString;
 
-use crate::postgres::ScramKeys;
 use crate::remembered::Remembered;
+use crate::scram::ScramKeys;
 
 /// It is as secret as what it is made of, and dies with it or after minutes.
 pub struct Memory {

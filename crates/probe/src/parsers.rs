@@ -3,7 +3,7 @@
 use crate::certificate::Certificate;
 use crate::http::Events;
 use crate::mysql;
-use crate::postgres::{Scram, ServerFirst};
+use crate::scram::{Scram, ServerFirst};
 
 /// A type of message, and its body.
 pub fn postgresql_message(bytes: &[u8]) {
@@ -25,6 +25,10 @@ pub fn server_sent_events(stream: &[u8], size: usize) -> Vec<(String, String)> {
 
 pub fn mysql_packet(bytes: &[u8]) {
     mysql::parse_everything(bytes);
+}
+
+pub fn mongodb_message(bytes: &[u8]) {
+    crate::mongodb::parse_everything(bytes);
 }
 
 pub fn certificate(bytes: &[u8]) {

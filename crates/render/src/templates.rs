@@ -27,7 +27,8 @@ templates! {
         DrizzlePostgresql = "drizzle.postgresql", DrizzleMysql = "drizzle.mysql", OdooConf = "odoo-conf",
         SupabaseEnv = "supabase-env", NextjsEnv = "nextjs-env", SupersetDatabase = "superset-database",
         ComposeDatabase = "compose.database", ComposeServicePostgresql = "compose-service.postgresql",
-        ComposeServiceMysql = "compose-service.mysql";
+        ComposeServiceMysql = "compose-service.mysql", MongodbUri = "mongodb.uri",
+        ComposeServiceMongodb = "compose-service.mongodb";
     Http: Url = "url", ComposeHttp = "compose.http", ComposeServiceSuperset = "compose-service.superset";
     View: Env = "env", EnvExport = "env-export", EnvJson = "env-json", K8sConfigmap = "k8s-configmap",
         K8sSecret = "k8s-secret", Json = "json", Yaml = "yaml", Toml = "toml", McpServer = "mcp-server", Curl = "curl",
@@ -63,7 +64,10 @@ fn template_size<T: Template>(_: &T) -> usize {
 }
 
 pub(crate) fn uri(it: &Database<'_>) -> String {
-    text(Uri { it })
+    match it.kind() {
+        Kind::Mongodb => text(MongodbUri { it }),
+        _ => text(Uri { it }),
+    }
 }
 
 pub(crate) fn prisma_uri(it: &Database<'_>) -> String {
@@ -87,6 +91,7 @@ pub(crate) fn piece(format: Format, view: &View<'_>, out: &mut String) -> Result
     let before = out.len();
     let written = match view {
         View::Database(it) if kind == Kind::Mysql => of_mysql(format, it, out),
+        View::Database(it) if kind == Kind::Mongodb => of_mongodb(format, it, out),
         View::Database(it) => of_postgresql(format, it, view, out),
         View::Http(it) => of_http(format, it, out),
     }
@@ -148,6 +153,15 @@ fn of_mysql(format: Format, it: &Database<'_>, out: &mut String) -> Written {
         Format::SupersetDatabase => write(SupersetDatabase { it }, out),
         Format::Compose => write(ComposeDatabase { it }, out),
         Format::ComposeService => write(ComposeServiceMysql { it }, out),
+        _ => return None,
+    })
+}
+
+fn of_mongodb(format: Format, it: &Database<'_>, out: &mut String) -> Written {
+    Some(match format {
+        Format::Uri | Format::MongodbUri => write(MongodbUri { it }, out),
+        Format::Compose => write(ComposeDatabase { it }, out),
+        Format::ComposeService => write(ComposeServiceMongodb { it }, out),
         _ => return None,
     })
 }

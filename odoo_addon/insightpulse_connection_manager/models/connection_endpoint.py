@@ -76,10 +76,10 @@ PASSWORD_IN_ADDRESS = re.compile(
 )
 
 POSTGRESQL_KINDS = ("supabase", "postgresql", "odoo")
-DATABASE_KINDS = ("supabase", "postgresql", "odoo", "mysql")
+DATABASE_KINDS = ("supabase", "postgresql", "odoo", "mysql", "mongodb")
 # What has a second half, at an address of its own.
 WEB_KINDS = ("supabase", "odoo")
-DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088, "mysql": 3306}
+DEFAULT_PORTS = {"supabase": 5432, "postgresql": 5432, "odoo": 5432, "superset": 8088, "mysql": 3306, "mongodb": 27017}
 DEFAULT_TLS_MODES = {"supabase": "require"}
 
 # The least right to work with connections: of one's agencies, or of all.
@@ -119,6 +119,7 @@ class ConnectionEndpoint(models.Model):
             ("mcp", "MCP Server"),
             ("api", "REST API"),
             ("mysql", "MySQL / MariaDB"),
+            ("mongodb", "MongoDB"),
         ],
         string="Kind",
         required=True,

@@ -71,7 +71,9 @@ class TestAgencies(ConnectionCase):
 
     def test_the_action_opens_what_was_created_on_the_board(self):
         action = self.Endpoint.create_agency_databases(self.values())
-        self.assertEqual((action["res_model"], action["view_mode"]), (self.Endpoint._name, "kanban,list,form"))
+        self.assertEqual((action["res_model"], action["views"][0][1]), (self.Endpoint._name, "kanban"))
+        # The board's own address would show these alone from then on.
+        self.assertNotIn("path", action)
         self.assertEqual(self.Endpoint.search_count(action["domain"]), 2)
 
     def test_what_is_left_empty_is_the_usual_of_its_kind(self):

@@ -40,7 +40,13 @@ class TestOptions(ConnectionCase):
 
     def test_only_kinds_with_a_second_half_send_its_address(self):
         values = {"web_url": "https://x.example"}
-        for kind, sent in (("supabase", True), ("odoo", True), ("postgresql", False), ("mysql", False)):
+        for kind, sent in (
+            ("supabase", True),
+            ("odoo", True),
+            ("postgresql", False),
+            ("mysql", False),
+            ("mongodb", False),
+        ):
             prepared = self.prepared(self.create_endpoint(connection_type=kind, **values))
             self.assertEqual("web_url" in prepared, sent, kind)
 

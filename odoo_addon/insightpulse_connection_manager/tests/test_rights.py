@@ -148,6 +148,7 @@ class TestRights(ConnectionCase):
                     "mcp": 0,
                     "api": 1,
                     "mysql": 0,
+                    "mongodb": 0,
                 },
             },
         )

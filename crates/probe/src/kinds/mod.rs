@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod mcp;
+pub mod mongodb;
 pub mod mysql;
 pub mod odoo;
 pub mod postgresql;

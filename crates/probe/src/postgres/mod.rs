@@ -8,9 +8,7 @@
 
 mod message;
 mod refusal;
-mod scram;
 mod session;
 
 pub use message::parse;
-pub use scram::{Scram, ScramKeys, ServerFirst};
 pub use session::connect;

@@ -1,22 +1,18 @@
 //! A session: from the address to the rows of one query, and a goodbye.
 
-use std::sync::Arc;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use insightpulse_domain::{DatabaseTarget, Failure, Phase, Reason};
 use md5::{Digest, Md5};
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use zeroize::Zeroizing;
 
 use super::message::{self, Authentication, Backend, parse};
 use super::refusal::refusal;
-use super::scram::{Expected, Scram, ScramKeys, ServerFirst};
 use crate::Target;
 use crate::database::{About, Line, MESSAGE_MAX, dial};
 use crate::egress::Egress;
+use crate::login::{self, nonce, password, unproven};
 use crate::memory::Memory;
+use crate::scram::{Expected, Scram, ServerFirst};
 use crate::stopwatch::Stopwatch;
 
 /// A session that is logged in.
@@ -28,14 +24,8 @@ pub struct Session<'a> {
 /// More than any server sends before it is ready.
 const MESSAGES_MAX: usize = 500;
 
-/// PostgreSQL's own default is 4096. What takes a core for a second serves an attacker only.
-const ROUNDS_MAX: u32 = 600_000;
-
 /// The class of SQLSTATE for what is not allowed, or not known, in a statement.
 const NOT_SO: &str = "42";
-
-/// So many rounds keep a thread busy that others wait for.
-const ROUNDS_BRIEF: u32 = 20_000;
 
 /// Connects, agrees on TLS as the target says, and logs in.
 pub async fn connect<'a>(
@@ -201,26 +191,7 @@ impl Session<'_> {
         server: ServerFirst,
         memory: &Memory,
     ) -> Result<Expected, Failure> {
-        let about = &self.about;
-        if server.rounds.get() > ROUNDS_MAX {
-            return Err(about.method_unknown(&format!("SCRAM-SHA-256 with {} rounds", server.rounds)));
-        }
-        let password = password(about)?;
-        let whose = format!("{} {}", about.place, about.target.user);
-        let known = memory
-            .scram_keys
-            .get(&whose, password.as_bytes())
-            .filter(|keys| keys.are_for(&server));
-        let (keys, server) = match known {
-            Some(keys) => (keys, server),
-            None => {
-                let (keys, server) = derive(password, server).await;
-                memory
-                    .scram_keys
-                    .put(&whose, password.as_bytes(), Arc::clone(&keys));
-                (keys, server)
-            }
-        };
+        let (keys, server) = login::scram_keys(&self.about, server, memory).await?;
         let (answer, expected) = scram.prove(&server, &keys);
         self.send(&message::sasl_response(answer.as_bytes())).await?;
         Ok(expected)
@@ -329,44 +300,6 @@ where
         .into()),
         _ => Err(about.another_protocol()),
     }
-}
-
-/// A password that is empty is one that nobody has.
-fn password<'a>(about: &About<'a>) -> Result<&'a str, Failure> {
-    about.password.ok_or_else(|| {
-        Reason::PasswordMissing {
-            place: about.place.clone(),
-            user: about.user(),
-        }
-        .into()
-    })
-}
-
-fn unproven(about: &About<'_>) -> Failure {
-    Reason::ServerUnproven {
-        place: about.place.clone(),
-    }
-    .into()
-}
-
-async fn derive(password: &str, server: ServerFirst) -> (Arc<ScramKeys>, ServerFirst) {
-    if server.rounds.get() <= ROUNDS_BRIEF {
-        return (Arc::new(ScramKeys::derive(password, &server)), server);
-    }
-    let password = Zeroizing::new(password.to_owned());
-    let derived = tokio::task::spawn_blocking(move || {
-        let keys = ScramKeys::derive(&password, &server);
-        (Arc::new(keys), server)
-    });
-    derived.await.expect("deriving keys does not panic")
-}
-
-fn nonce() -> String {
-    let mut bytes = [0; 18];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the machine had random numbers when the process started");
-    STANDARD_NO_PAD.encode(bytes)
 }
 
 /// `md5` and MD5 of (MD5 of password and user) and salt, in hexadecimal.

@@ -15,6 +15,7 @@ use insightpulse_test_support::{
 use tokio::task::JoinSet;
 
 use crate::check::{Asked, PLENTY, describe, most_memory_mib};
+use crate::mongodb;
 use crate::postgres_faults::{accepted, message, parameter};
 
 /// Which language a server would have to speak.
@@ -22,6 +23,7 @@ use crate::postgres_faults::{accepted, message, parameter};
 enum Protocol {
     Postgresql,
     Mysql,
+    Mongodb,
     Http,
 }
 
@@ -144,6 +146,7 @@ fn protocol(kind: Kind) -> Protocol {
     match kind.family() {
         Family::Postgresql { .. } => Protocol::Postgresql,
         Family::Mysql { .. } => Protocol::Mysql,
+        Family::Mongodb { .. } => Protocol::Mongodb,
         Family::Http { .. } => Protocol::Http,
     }
 }
@@ -163,7 +166,7 @@ fn before_tls(protocol: Protocol) -> Vec<Step> {
         Protocol::Postgresql => steps.extend([Step::Receive, send("S")]),
         // The handshake follows at once: it may be in the same packet.
         Protocol::Mysql => steps.push(Step::ReceiveExactly(MYSQL_SSL_REQUEST)),
-        Protocol::Http => {}
+        Protocol::Mongodb | Protocol::Http => {}
     }
     steps
 }
@@ -181,6 +184,8 @@ fn logged_in(protocol: Protocol) -> Vec<Step> {
             steps.push(Step::Send(packet(2, b"\0\0\0\x02\0\0\0")));
             steps.push(Step::Receive);
         }
+        // Its login cannot be written down beforehand: this is as far as a script gets.
+        Protocol::Mongodb => steps.extend([Step::Send(mongodb::hello()), Step::Receive]),
         Protocol::Http => {}
     }
     steps
@@ -226,6 +231,14 @@ fn refusing(protocol: Protocol, sqlstate: &str, number: u16, status: &str, words
             2,
             &[&b"\xff"[..], &number.to_le_bytes(), b"#HY000", words].concat(),
         ),
+        Protocol::Mongodb => {
+            let code = match number {
+                1045 => 18,
+                1044 => 13,
+                _ => 91,
+            };
+            mongodb::refusal(1, code, words)
+        }
         Protocol::Http => [
             format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", words.len()).as_bytes(),
             words,
@@ -256,6 +269,7 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
                 ]
             }
             Protocol::Mysql => vec![Step::Trickle(mysql_greeting(false), PAUSE)],
+            Protocol::Mongodb => vec![Step::Receive, Step::Trickle(mongodb::hello(), PAUSE)],
             Protocol::Http => vec![
                 Step::Receive,
                 Step::Trickle(b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec(), PAUSE),
@@ -274,6 +288,7 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
             let half = match protocol {
                 Protocol::Postgresql => b"T\0\0\0".to_vec(),
                 Protocol::Mysql => b"\x01\0\0\x01\x02\x20".to_vec(),
+                Protocol::Mongodb => mongodb::hello()[..10].to_vec(),
                 Protocol::Http => {
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
                         .to_vec()
@@ -293,6 +308,7 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
         WrongLength => match protocol {
             Protocol::Postgresql => vec![Step::Receive, send(&b"R\0\0\0\x03"[..])],
             Protocol::Mysql => vec![send(&b"\xff\xff\xff\0\x0a"[..])],
+            Protocol::Mongodb => vec![Step::Receive, Step::Send(mongodb::head(3, 1))],
             Protocol::Http => vec![
                 Step::Receive,
                 send("HTTP/1.1 200 OK\r\nContent-Length: minus one\r\n\r\n"),
@@ -301,6 +317,7 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
         EndlessHead => match protocol {
             Protocol::Postgresql => vec![Step::Receive, Step::Endless(parameter("more"))],
             Protocol::Mysql => vec![Step::Endless(packet(0, b"\x0a"))],
+            Protocol::Mongodb => vec![Step::Receive, Step::Endless(mongodb::hello())],
             Protocol::Http => vec![
                 Step::Receive,
                 send("HTTP/1.1 200 OK\r\n"),
@@ -312,6 +329,13 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
             Protocol::Mysql => then(
                 logged_in(protocol),
                 [send(packet(1, b"\x02")), Step::Endless(packet(2, b"\x03def"))],
+            ),
+            Protocol::Mongodb => then(
+                logged_in(protocol),
+                [
+                    Step::Send(mongodb::head(i32::MAX, 2)),
+                    Step::Endless(b"\0".to_vec()),
+                ],
             ),
             Protocol::Http => vec![
                 Step::Receive,
@@ -327,6 +351,11 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
             ],
             Protocol::Mysql => vec![
                 send(&b"\xff\xff\xff\0\xff\x15\x04"[..]),
+                Step::Endless(b"no ".to_vec()),
+            ],
+            Protocol::Mongodb => vec![
+                Step::Receive,
+                Step::Send(mongodb::head(i32::MAX, 1)),
                 Step::Endless(b"no ".to_vec()),
             ],
             Protocol::Http => vec![
@@ -345,6 +374,7 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
         NoTls => match protocol {
             Protocol::Postgresql => vec![Step::Receive, send("N")],
             Protocol::Mysql => vec![Step::Send(mysql_greeting(false))],
+            Protocol::Mongodb => vec![Step::Receive, Step::Send(mongodb::hello())],
             Protocol::Http => vec![
                 Step::Receive,
                 send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
@@ -368,9 +398,12 @@ fn script(fault: Fault, protocol: Protocol) -> Option<Vec<Step>> {
                     Step::Send(packet(2, b"\xfemysql_clear_password\0")),
                 ],
             ),
+            Protocol::Mongodb => vec![Step::Receive, Step::Send(mongodb::hello_with("PLAIN"))],
             Protocol::Http => return None,
         },
         Forbidden => refusing(protocol, "42501", 1044, "403 Forbidden", b"no"),
+        // Where there is none of a name, MongoDB makes one, and who is too many is cut off.
+        NoSuchDatabase | Full if protocol == Protocol::Mongodb => return None,
         NoSuchDatabase if is_http => return None,
         NoSuchDatabase => refusing(protocol, "3D000", 1049, "", b"no"),
         Full => refusing(protocol, "53300", 1040, "429 Too Many Requests", b"no"),
@@ -521,7 +554,7 @@ fn every_fault_of_every_kind_has_its_name() {
 fn document(rows: &BTreeMap<(usize, &str), Vec<String>>, advice: &BTreeMap<&str, (&str, String)>) -> String {
     let mut text = String::from(
         "# What each fault is called\n\n\
-         Written by `tests/probe/faults.rs`, which probes a server with each fault: every kind alone, and five kinds fifty at once.\n\
+         Written by `tests/probe/faults.rs`, which probes a server with each fault: every kind alone, and six kinds fifty at once.\n\
          A dash is where a fault makes no sense.\n\n",
     );
     let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -563,6 +596,7 @@ fn fifty_at_once_of_each_fault_end_by_the_deadline_and_harm_no_healthy_one() {
                 for kind in [
                     Kind::Postgresql,
                     Kind::Mysql,
+                    Kind::Mongodb,
                     Kind::Superset,
                     Kind::Mcp,
                     Kind::Api,

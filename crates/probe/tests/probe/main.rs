@@ -5,6 +5,7 @@ mod check;
 mod egress;
 mod faults;
 mod http;
+mod mongodb;
 mod mysql;
 mod postgres;
 mod postgres_faults;

@@ -13,6 +13,8 @@ use crate::unwritable::Unwritable;
 /// What stands for a region that nobody has told: its brackets are no host's.
 const UNKNOWN_POOLER: &str = "aws-0-[YOUR-REGION].pooler.supabase.com";
 
+const SUPERSET_MASK: &str = "XXXXXXXXXX";
+
 #[derive(Clone)]
 pub(crate) struct Database<'a> {
     base: Base<'a>,
@@ -53,10 +55,10 @@ impl<'a> Deref for Database<'a> {
 impl<'a> Database<'a> {
     pub(super) fn new(base: Base<'a>, target: &'a DatabaseTarget) -> Self {
         Self {
-            scheme: if base.kind() == Kind::Mysql {
-                "mysql"
-            } else {
-                "postgresql"
+            scheme: match base.kind() {
+                Kind::Mysql => "mysql",
+                Kind::Mongodb => "mongodb",
+                _ => "postgresql",
             },
             base,
             target,
@@ -133,11 +135,21 @@ impl<'a> Database<'a> {
         self.without_password().dsn()
     }
 
-    pub fn sqlalchemy_without_password(&self) -> Text<'static> {
-        Text::new(
-            "connection string",
-            templates::sqlalchemy(&self.without_password()),
-        )
+    /// Superset takes a password beside its URI only where this mask stands in that:
+    /// <https://github.com/apache/superset/blob/6.1.0/superset/models/core.py>, `set_sqlalchemy_uri`
+    pub fn sqlalchemy_masked(&self) -> Text<'static> {
+        let mask = self
+            .password
+            .is_some()
+            .then(|| Text::new("password", SUPERSET_MASK));
+        let masked = Database {
+            base: Base {
+                password: mask,
+                ..self.base.clone()
+            },
+            ..self.clone()
+        };
+        Text::new("connection string", templates::sqlalchemy(&masked))
     }
 
     /// PyMySQL encodes the password of a URL as Latin-1, and MySQL stores UTF-8's.
@@ -313,11 +325,25 @@ impl Database<'_> {
         })
     }
 
-    pub fn jdbc_database(&self) -> Option<Text<'_>> {
+    /// What is opened where none is named: PostgreSQL alone has one for each user.
+    pub fn opened_database(&self) -> Option<Text<'_>> {
         match self.kind() {
-            Kind::Mysql => self.database.clone(),
+            Kind::Mysql | Kind::Mongodb => self.database.clone(),
             _ => Some(self.dbname()),
         }
+    }
+
+    /// Its clients speak TLS or do not, so `prefer` is what they do when they are told nothing:
+    /// <https://www.mongodb.com/docs/manual/reference/connection-string-options/>
+    pub fn mongodb_mode(&self) -> Option<String> {
+        let mode = match self.mode() {
+            TlsMode::Prefer => return None,
+            TlsMode::Disable => "tls=false",
+            TlsMode::Require => "tls=true&tlsAllowInvalidCertificates=true",
+            TlsMode::VerifyCa => "tls=true&tlsAllowInvalidHostnames=true",
+            TlsMode::VerifyFull => "tls=true",
+        };
+        Some(self.with_file(mode, "&tlsCAFile="))
     }
 
     /// <https://www.npgsql.org/doc/security.html>

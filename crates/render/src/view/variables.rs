@@ -28,7 +28,7 @@ impl<'a> View<'a> {
             View::Database(it) => given([
                 ("HOST", Some(it.lookup())),
                 ("PORT", Some(Text::new("port", it.port.to_string()))),
-                ("DATABASE", Some(it.dbname())),
+                ("DATABASE", it.opened_database()),
                 ("USER", Some(it.user().clone())),
                 ("SSLMODE", Some(Text::new("TLS mode", it.sslmode()))),
             ])

@@ -48,6 +48,12 @@ pub fn raw(kind: Kind) -> RawEndpoint {
                 None,
             )
         },
+        Kind::Mongodb => RawEndpoint {
+            tls_mode: Some(TlsMode::VerifyCa),
+            tls_authority: Some("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----".into()),
+            database_name: Some("events".into()),
+            ..named("Events", "mongo.example.com", Some("app"))
+        },
         Kind::Mysql => RawEndpoint {
             tls_mode: Some(TlsMode::Require),
             database_name: Some("shop".into()),

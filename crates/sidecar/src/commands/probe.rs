@@ -31,7 +31,7 @@ use crate::settings::RawSettings;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Probe {
-    /// postgresql://user@host/db, mysql://…, https://…, mcp+https://…, superset+https://…, supabase://…, odoo://…
+    /// postgresql://user@host/db, mysql://…, mongodb://…, https://…, mcp+https://…, superset+https://…, supabase://…, odoo://…
     #[arg(value_name = "URL", required_unless_present = "file")]
     urls: Vec<String>,
 
@@ -198,7 +198,7 @@ fn password_variable(kind: Kind) -> &'static str {
     match kind.family() {
         Family::Postgresql { .. } => "PGPASSWORD",
         Family::Mysql { .. } => "MYSQL_PWD",
-        Family::Http { .. } => "PROBE_PASSWORD",
+        Family::Mongodb { .. } | Family::Http { .. } => "PROBE_PASSWORD",
     }
 }
 

@@ -117,7 +117,7 @@ test("all agencies are chosen and the seed's template is there; the server has t
     });
     await open();
     expect("#o_insightpulse_base_url").toBeFocused();
-    expect("#o_insightpulse_connection_type option").toHaveCount(4);
+    expect("#o_insightpulse_connection_type option").toHaveCount(5);
     // Enter in a field asks for the preview.
     await press("enter");
     await waitFor(".o_insightpulse_error");

@@ -10,7 +10,7 @@ import { standardActionServiceProps } from "@web/webclient/actions/action_servic
 import { Component, onWillStart, useEffect, useRef, useState } from "@odoo/owl";
 
 const MODEL = "insightpulse.connection.endpoint";
-const KINDS = ["postgresql", "supabase", "odoo", "mysql"];
+const KINDS = ["postgresql", "supabase", "odoo", "mysql", "mongodb"];
 const FIELDS = ["name", "connection_type", "base_url", "port", "tls_mode", "database_name", "username"];
 
 /** Puts placeholders where a text has an agency's code, as a word of its own. */
