@@ -131,7 +131,8 @@ pub fn combined(format: Format, subjects: &[Subject]) -> Result<Document, Unwrit
     let frame = row.several.as_ref().ok_or(Unwritable::NotForSeveral(format))?;
     let names: Vec<_> = subjects.iter().map(|subject| subject.name.as_str()).collect();
     let (slugs, prefixes) = (Slugs::new(&names), env_prefixes(names.iter().copied()));
-    let mut content = String::with_capacity(frame.head.len() + PIECE * subjects.len());
+    let mut content = String::with_capacity(PIECE * (subjects.len() + 1));
+    content.push_str(&frame.title);
     content.push_str(&frame.head);
     let mut left_out = vec![];
     let kinds: Vec<_> = subjects.iter().filter_map(Subject::kind).collect();

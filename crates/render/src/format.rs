@@ -88,6 +88,8 @@ pub struct Row {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Frame {
+    /// A document of one has none.
+    pub title: String,
     pub head: String,
     pub between: String,
     pub tail: String,

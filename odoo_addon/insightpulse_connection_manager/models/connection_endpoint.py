@@ -303,7 +303,13 @@ class ConnectionEndpoint(models.Model):
         """Return the ``.env`` of all endpoints that the user may read, as text."""
         self._check_group(AGENCY_GROUP)
         endpoints = self.search([])  # pylint: disable=no-search-all
-        return endpoints.render_config("env")["content"] if endpoints else ""
+        if not endpoints:
+            return ""
+        # Of one alone, too, it is a file of all.
+        (document,) = self.env["insightpulse.sidecar"]._render(endpoints._prepare_endpoints(), "env", combine=True)
+        if document.get("error"):
+            raise UserError(document["error"])
+        return document["content"]
 
     # Helpers
 

@@ -4,3 +4,4 @@ mod golden;
 mod hostile;
 mod readers;
 mod samples;
+mod seed;

@@ -13,7 +13,7 @@ use super::{Api, Caller, Problem, require_database, require_few};
 pub struct Request {
     database: Uuid,
     format: String,
-    /// One document for all endpoints, in place of one for each.
+    /// One document for all endpoints, each with its name, in place of one for each.
     #[serde(default)]
     combine: bool,
     /// With the secrets, not placeholders. Odoo has checked who asks, and logged it.
@@ -62,10 +62,9 @@ pub async fn render(
     // Thousands of records take a while, and other requests share this thread.
     let rendering = web::block(move || {
         let opener = opener.as_ref();
-        if combine && endpoints.len() != 1 {
+        if combine {
             vec![all(format, &endpoints, opener)]
         } else {
-            // A document of one endpoint is that endpoint's own, and needs it whole.
             endpoints.iter().map(|raw| each(format, raw, opener)).collect()
         }
     });

@@ -7,6 +7,7 @@ import { useService } from "@web/core/utils/hooks";
 import { Component, onWillDestroy, onWillStart, useExternalListener, useState } from "@odoo/owl";
 import { copyText } from "../copy/copy_text";
 import { highlight } from "./highlight";
+import { labelOf } from "./labels";
 
 const MODEL = "insightpulse.connection.endpoint";
 const REVEALED_SECONDS = 30;
@@ -50,6 +51,7 @@ export class ConnectDialog extends Component {
         this.notification = useService("notification");
         this.ui = useService("ui");
         this.ways = WAYS;
+        this.labelOf = labelOf;
         // Not in the state: what is in it is watched, and stays in the caches of that.
         this.hidden = null;
         this.state = useState({
