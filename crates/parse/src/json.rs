@@ -3,7 +3,7 @@
 use insightpulse_domain::Kind;
 use serde_json::Value;
 
-use crate::{Fields, Pasted, Unreadable, env, properties, shell};
+use crate::{Fields, Pasted, Unreadable, properties, shell, variables};
 
 pub(crate) fn read(text: &str) -> Result<Pasted, Unreadable> {
     // The same bounds on nesting as anything else that is deserialized.
@@ -21,7 +21,10 @@ pub(crate) fn read(text: &str) -> Result<Pasted, Unreadable> {
         .flatten()
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
-    Ok(env::of_variables(variables, &[]))
+    Ok(Pasted {
+        connections: variables::connections(&variables, &[]),
+        variables: vec![],
+    })
 }
 
 /// `mcpServers` as most clients have it, `servers` as VS Code has.

@@ -10,7 +10,9 @@ mod libpq;
 mod pgpass;
 mod properties;
 mod shell;
+mod table;
 mod toml_file;
+mod variables;
 mod words;
 mod yaml;
 
@@ -110,7 +112,7 @@ fn read(text: &str) -> Result<Pasted, Unreadable> {
     }
     Ok(Pasted {
         connections: vec![],
-        variables: env::table(text),
+        variables: table::read(text),
     })
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use insightpulse_domain::Kind;
 use serde_json::{Map, Value};
 
-use crate::{Fields, Pasted, Unreadable, address, env, properties};
+use crate::{Fields, Pasted, Unreadable, address, properties, variables};
 
 pub(crate) fn is_one(text: &str) -> bool {
     let begins = [
@@ -38,15 +38,13 @@ pub(crate) fn read(text: &str) -> Result<Pasted, Unreadable> {
             found.connections.extend(compose(services));
         } else if !tree["environment"].is_null() {
             let variables = environment(&tree["environment"]);
-            found
-                .connections
-                .extend(env::of_variables(variables, &[]).connections);
+            found.connections.extend(variables::connections(&variables, &[]));
         }
     }
     // A Secret has the password, and a ConfigMap beside it where the server is.
     found
         .connections
-        .extend(env::of_variables(of_kubernetes, &[]).connections);
+        .extend(variables::connections(&of_kubernetes, &[]));
     Ok(found)
 }
 
@@ -81,7 +79,7 @@ fn compose(services: &Map<String, Value>) -> Vec<insightpulse_domain::Connection
         if let Some(fields) = started(name, service, &variables) {
             connections.extend(fields.connection());
         } else {
-            connections.extend(env::of_variables(variables, &[]).connections);
+            connections.extend(variables::connections(&variables, &[]));
         }
     }
     connections

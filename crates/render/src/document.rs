@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use insightpulse_domain::{Endpoint, Kind, env_prefixes};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::encode::comment;
@@ -34,14 +35,14 @@ pub struct Document {
 }
 
 /// A file of an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct File {
     pub path: String,
     pub content: String,
 }
 
 /// A value that a form asks for, beside the texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parameter {
     pub id: &'static str,
     pub label: &'static str,
@@ -151,18 +152,15 @@ pub fn combined(format: Format, subjects: &[Subject]) -> Result<Document, Unwrit
         if !is_first {
             content.push_str(&frame.between);
         }
-        match (piece(format, subject, names, &mut content), &row.comment) {
-            (Ok(()), _) => {}
-            (Err(reason), sign) => {
-                match sign {
-                    Some(sign) => {
-                        let (name, why) = (comment(&subject.name), comment(&reason));
-                        write!(content, "{sign} {name}: left out. {why}").expect("a String takes everything");
-                    }
-                    None => content.truncate(before),
+        if let Err(reason) = piece(format, subject, names, &mut content) {
+            match &row.comment {
+                Some(sign) => {
+                    let (name, why) = (comment(&subject.name), comment(&reason));
+                    write!(content, "{sign} {name}: left out. {why}").expect("a String takes everything");
                 }
-                left_out.push((subject.name.clone(), reason));
+                None => content.truncate(before),
             }
+            left_out.push((subject.name.clone(), reason));
         }
         is_first &= content.len() == before;
         // A frame that has a tail ends its pieces itself.

@@ -6,6 +6,7 @@ mod http;
 mod parameters;
 mod properties;
 mod supabase;
+mod tls;
 mod variables;
 
 use std::cell::OnceCell;

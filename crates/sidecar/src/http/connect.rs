@@ -1,7 +1,7 @@
 //! `POST /v1/connect`: all that a Connect dialog shows of one endpoint, or of several.
 
 use actix_web::web::{self, Data, Json};
-use insightpulse_domain::RawEndpoint;
+use insightpulse_domain::{Kind, RawEndpoint};
 use insightpulse_render::{Document, File, Format, Parameter, Subject, Tab, combined, parameters, single};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub struct Response {
     tabs: &'static [Tab],
     formats: Vec<Written>,
     /// Of one endpoint.
-    parameters: Vec<Value>,
+    parameters: Vec<Parameter>,
 }
 
 #[derive(Serialize)]
@@ -40,21 +40,7 @@ struct Written {
     /// Names of endpoints that are not in the content, and why.
     left_out: Vec<(String, String)>,
     /// What a download has, where that is an archive.
-    files: Option<Vec<Part>>,
-}
-
-#[derive(Serialize)]
-struct Part {
-    path: String,
-    content: String,
-}
-
-#[derive(Serialize)]
-struct Value {
-    id: &'static str,
-    label: &'static str,
-    value: String,
-    is_secret: bool,
+    files: Option<Vec<File>>,
 }
 
 pub async fn connect(
@@ -86,7 +72,7 @@ pub async fn connect(
     Ok(Json(writing.await.map_err(|_| Problem::internal())?))
 }
 
-fn of_one(kind: insightpulse_domain::Kind, subject: &Subject) -> Response {
+fn of_one(kind: Kind, subject: &Subject) -> Response {
     let write = |format| match &subject.endpoint {
         Ok((endpoint, secrets)) => {
             single(format, subject.record, endpoint, secrets).map_err(|unwritable| unwritable.to_string())
@@ -116,7 +102,7 @@ impl Response {
         Self {
             tabs: Format::tabs(),
             formats: formats.collect(),
-            parameters: parameters.into_iter().map(Value::from).collect(),
+            parameters,
         }
     }
 }
@@ -145,30 +131,7 @@ impl Written {
             content,
             error,
             left_out,
-            files: (!files.is_empty()).then(|| files.into_iter().map(Part::from).collect()),
-        }
-    }
-}
-
-impl From<File> for Part {
-    fn from(File { path, content }: File) -> Self {
-        Self { path, content }
-    }
-}
-
-impl From<Parameter> for Value {
-    fn from(parameter: Parameter) -> Self {
-        let Parameter {
-            id,
-            label,
-            value,
-            is_secret,
-        } = parameter;
-        Self {
-            id,
-            label,
-            value,
-            is_secret,
+            files: (!files.is_empty()).then_some(files),
         }
     }
 }

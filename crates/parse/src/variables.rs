@@ -1,0 +1,190 @@
+//! Variables of an environment, from wherever they are: which of them belong together.
+
+use std::collections::{BTreeMap, HashSet};
+
+use insightpulse_domain::{Connection, Kind, env_prefixes};
+
+use crate::fields::tls_mode;
+use crate::{Fields, address};
+
+/// What follows the prefix of a variable that has an address.
+const ADDRESSES: &[&str] = &["JDBC_URL", "URL", "URI", "DSN", "CONNECTION_STRING"];
+
+/// The connections that variables make, by the prefixes that they share. Headings are names that records may have.
+pub(crate) fn connections(variables: &[(String, String)], headings: &[String]) -> Vec<Connection> {
+    let known: BTreeMap<&str, &str> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let mut connections = vec![];
+    let mut used = HashSet::new();
+    connections.extend(supabase(&known, &mut used));
+    for (name, value) in variables {
+        if used.contains(name.as_str()) {
+            continue;
+        }
+        let prefix = match ADDRESSES.iter().find(|end| name.ends_with(*end)) {
+            Some(end) => name.strip_suffix(end).unwrap_or_default().trim_end_matches('_'),
+            None => continue,
+        };
+        let Ok(connection) = address(value) else { continue };
+        let fields = Fields::from(connection);
+        connections.extend(beside(fields, prefix, &known, headings).connection());
+        used.extend([name.as_str()]);
+        used.extend(
+            known
+                .keys()
+                .filter(|other| !prefix.is_empty() && other.starts_with(&format!("{prefix}_"))),
+        );
+        if name == "DATABASE_URL" {
+            used.insert("DIRECT_URL");
+        }
+    }
+    let prefixes: Vec<&str> = variables
+        .iter()
+        .filter_map(|(name, _)| host_prefix(name))
+        .collect();
+    for prefix in prefixes {
+        let of = |what: &[&str]| {
+            what.iter()
+                .find_map(|what| known.get(format!("{prefix}{what}").as_str()).copied())
+        };
+        if used.contains(format!("{prefix}HOST").as_str()) {
+            continue;
+        }
+        connections.extend(of_parts(prefix, &of, headings).connection());
+    }
+    connections
+}
+
+/// `PGHOST` and `DB_HOST`: what stands before `HOST`.
+fn host_prefix(name: &str) -> Option<&str> {
+    name.strip_suffix("HOST")
+        .filter(|prefix| prefix.ends_with('_') || *prefix == "PG" || prefix.is_empty())
+}
+
+fn of_parts<'v>(prefix: &str, of: &dyn Fn(&[&str]) -> Option<&'v str>, headings: &[String]) -> Fields {
+    let text = |what: &[&str]| of(what).map(str::to_owned);
+    let port = text(&["PORT"]);
+    let is_mysql = prefix.contains("MYSQL")
+        || prefix.contains("MARIADB")
+        || port.as_deref() == Some("3306")
+        || of(&["CONNECTION", "ENGINE", "TYPE"])
+            .is_some_and(|value| value.contains("mysql") || value == "mariadb");
+    Fields {
+        name: name_of(prefix.trim_end_matches('_'), headings),
+        server: text(&["HOST"]),
+        port,
+        database: text(&["DATABASE", "NAME", "DB", "DBNAME"]),
+        user: text(&["USER", "USERNAME"]),
+        password: text(&["PASSWORD", "PASS"]),
+        tls_mode: of(&["SSLMODE", "SSL_MODE"]).and_then(tls_mode),
+        ..Fields::of(if is_mysql { Kind::Mysql } else { Kind::Postgresql })
+    }
+}
+
+/// What variables of the same prefix say beside an address.
+fn beside(mut fields: Fields, prefix: &str, known: &BTreeMap<&str, &str>, headings: &[String]) -> Fields {
+    let of = |names: &[&str]| {
+        let found = names
+            .iter()
+            .find_map(|name| known.get(format!("{prefix}_{name}").as_str()));
+        found.map(|value| (*value).to_owned())
+    };
+    if prefix.is_empty() {
+        return fields;
+    }
+    let is_web = fields.kind == Some(Kind::Api);
+    fields.user = of(&["USER", "USERNAME"]).or(fields.user);
+    fields.password = of(&["PASSWORD", "PASS"]).or(fields.password);
+    fields.api_key = of(&["API_KEY", "KEY", "TOKEN"]).or(fields.api_key);
+    fields.name = name_of(prefix, headings).or(fields.name);
+    if is_web && prefix.contains("SUPERSET") {
+        fields.kind = Some(Kind::Superset);
+    } else if is_web && (prefix.starts_with("MCP") || prefix.contains("_MCP")) {
+        fields.kind = Some(Kind::Mcp);
+    }
+    fields
+}
+
+/// Supabase's own names for its address and its keys; `DATABASE_URL` beside them is its database's.
+fn supabase<'v>(known: &BTreeMap<&'v str, &'v str>, used: &mut HashSet<&'v str>) -> Option<Connection> {
+    let of = |name: &str| {
+        let public = format!("NEXT_PUBLIC_{name}");
+        known
+            .get_key_value(name)
+            .or_else(|| known.get_key_value(public.as_str()))
+            .map(|(name, value)| (*name, *value))
+    };
+    let (url_name, url) = of("SUPABASE_URL")?;
+    let host = url.split("://").nth(1)?.split('/').next()?;
+    let key = [
+        "SECRET_KEY",
+        "SERVICE_ROLE_KEY",
+        "PUBLISHABLE_KEY",
+        "ANON_KEY",
+        "KEY",
+    ]
+    .iter()
+    .find_map(|name| of(&format!("SUPABASE_{name}")));
+    // Otherwise it is a record of that name, see `render`'s format env.
+    if key.is_none() && !host.ends_with(".supabase.co") {
+        return None;
+    }
+    let database = ["DATABASE_URL", "DIRECT_URL", "SUPABASE_DB_URL"]
+        .iter()
+        .find_map(|name| Some((*known.get_key_value(name)?.0, address(known[name]).ok()?)))
+        .filter(|(_, connection)| connection.raw.kind == Kind::Supabase);
+    used.extend([url_name, "DATABASE_URL", "DIRECT_URL", "SUPABASE_DB_URL"]);
+    let mut fields = match database {
+        Some((_, connection)) => Fields::from(connection),
+        None => {
+            let project = host.strip_suffix(".supabase.co");
+            Fields {
+                server: Some(
+                    project.map_or_else(|| host.to_owned(), |project| format!("db.{project}.supabase.co")),
+                ),
+                web_url: project.is_none().then(|| url.to_owned()),
+                user: Some("postgres".into()),
+                database: Some("postgres".into()),
+                ..Fields::of(Kind::Supabase)
+            }
+        }
+    };
+    fields.api_key = key.map(|(_, value)| value.to_owned());
+    fields.connection()
+}
+
+/// The heading that makes this prefix, or the prefix as words.
+fn name_of(prefix: &str, headings: &[String]) -> Option<String> {
+    if prefix.is_empty() || ["PG", "DB", "DATABASE", "POSTGRES", "MYSQL", "DIRECT"].contains(&prefix) {
+        return None;
+    }
+    let of_heading = headings.iter().find(|heading| {
+        let base = env_prefixes([heading.as_str()]).remove(0);
+        prefix == base || prefix.strip_prefix(&base).is_some_and(is_number)
+    });
+    if let Some(heading) = of_heading {
+        return Some(heading.clone());
+    }
+    let words: Vec<_> = prefix
+        .split('_')
+        .filter(|word| !word.is_empty())
+        .map(capitalized)
+        .collect();
+    Some(words.join(" "))
+}
+
+/// `_2`, behind the prefix of a second record of a name.
+fn is_number(text: &str) -> bool {
+    text.strip_prefix('_')
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Short words are kept: they are what agencies are called.
+fn capitalized(word: &str) -> String {
+    if word.len() <= 4 {
+        return word.to_owned();
+    }
+    word[..1].to_owned() + &word[1..].to_ascii_lowercase()
+}
