@@ -596,7 +596,7 @@ def test_the_sidecar_starts_with_these_variables_and_stops_on_sigterm(where, ins
 
 
 @pytest.mark.parametrize(
-    "variable", ["INSIGHTPULSE_SERVER__SOKET", "INSIGHTPULSE_ODOO__URL", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"]
+    "variable", ["INSIGHTPULSE_SERVER__SOKET", "INSIGHTPULSE_ODOO__URI", "INSIGHTPULSE_SIDECAR_SERVICE_HOST"]
 )
 def test_the_sidecar_refuses_a_variable_that_it_does_not_know(variable, insightpulse, tmp_path):
     """Else the test above would prove nothing."""
@@ -605,4 +605,4 @@ def test_the_sidecar_refuses_a_variable_that_it_does_not_know(variable, insightp
     environment[variable] = "10.0.0.1"
     done = subprocess.run([insightpulse, "serve"], env=environment, capture_output=True, text=True, timeout=10)
     assert done.returncode != 0
-    assert re.search("unknown field `(soket|odoo|sidecar_service_host)`", done.stderr), done.stderr
+    assert re.search("unknown field `(soket|uri|sidecar_service_host)`", done.stderr), done.stderr

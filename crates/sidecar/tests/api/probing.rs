@@ -176,7 +176,8 @@ async fn two_hundred_endpoints_with_twenty_black_holes_take_one_timeout() {
     let endpoints: Vec<_> = (1..=200)
         .map(|id| {
             let port = if id % 10 == 0 { hole.port() } else { cluster.port() };
-            guest(id, port)
+            // How fast a busy machine is, is not asserted: 0 switches that warning off.
+            changed(&guest(id, port), &json!({"slow_ms": 0}))
         })
         .collect();
     let results = service.probes("r", 300, &endpoints).await;
