@@ -489,7 +489,10 @@ def test_many_are_one_file_or_an_archive(board: Desk) -> None:
         dialog.get_by_role("button", name="Download all as zip").click()
     assert downloading.value.suggested_filename == "connections.zip"
     with zipfile.ZipFile(downloading.value.path()) as archive:
-        assert "supabase-production/supabase-production.env" in archive.namelist()
+        names = archive.namelist()
+        assert "supabase-production/supabase-production.env" in names
+        # Two of those that have the ending .txt.
+        assert "supabase-production/supabase-production.jdbc.txt" in names
     board.close_dialog()
 
 

@@ -67,9 +67,11 @@ class ConnectionEndpointConnect(models.Model):
                 formats = [one for one in formats if one["id"] == format]
             folder = self._archive_folder(endpoint, names) if len(self) > 1 else ""
             for one in formats:
-                parts = one.get("files") or [{"path": one["filename"], "content": one["content"]}]
-                if not one.get("error"):
-                    files.update({folder + part["path"]: part["content"] for part in parts})
+                if one["error"]:
+                    continue
+                parts = one["files"] or [{"path": one["filename"], "content": one["content"]}]
+                for part in parts:
+                    files[self._archive_path(folder + part["path"], one["id"], files)] = part["content"]
         if not files:
             raise UserError(self.env._("None of these connections has a configuration to download yet."))
         name = "connections" if len(self) > 1 else next(iter(files)).partition("/")[0].partition(".")[0]
@@ -95,6 +97,13 @@ class ConnectionEndpointConnect(models.Model):
             name, number = f"{base}-{number}", number + 1
         taken.add(name)
         return f"{name}/"
+
+    def _archive_path(self, path, format, taken):
+        """Name the format where another has the same ending, such as .txt."""
+        if path not in taken:
+            return path
+        stem, dot, ending = path.rpartition(".")
+        return f"{stem}.{format}{dot}{ending}"
 
     def _archive(self, files):
         """Return the bytes of a zip of the texts ``{path: content}``."""

@@ -31,6 +31,12 @@ ANSWER_SECONDS = 2.0  # beside the wait that a call asks for
 ANSWER_BYTES = 32 * 1024 * 1024
 WAIT_MS = 300
 WAIT_MS_MAX = 5000
+FORMAT_SHAPE = {
+    **dict.fromkeys(("id", "label", "tab", "language", "filename", "mimetype", "content"), str),
+    "error": str | None,
+    "left_out": list,
+    "files": list | None,
+}
 
 
 class Sidecar(models.AbstractModel):
@@ -121,17 +127,14 @@ class Sidecar(models.AbstractModel):
         :param reveal: with the secrets in the texts; whoever asks for that has checked the right to
         """
         answer = self._post("/v1/connect", {"reveal": reveal, "endpoints": endpoints})
-        keys = {
-            "tabs": ("id", "label"),
-            "formats": ("id", "filename", "content"),
-            "parameters": ("id", "label", "value"),
-        }
-        for name, texts in keys.items():
-            rows = answer.get(name)
-            if not isinstance(rows, list) or not all(
-                isinstance(row, dict) and isinstance(row.get(key), str) for row in rows for key in texts
-            ):
-                raise self._answer_invalid("/v1/connect")
+        if not (
+            self._are_rows(answer.get("tabs"), id=str, label=str)
+            and self._are_rows(answer.get("formats"), **FORMAT_SHAPE)
+            and self._are_rows(answer.get("parameters"), id=str, label=str, value=str, is_secret=bool)
+            and all(self._are_rows(one["files"] or [], path=str, content=str) for one in answer["formats"])
+            and all(self._is_list(row, 2, str) for one in answer["formats"] for row in one["left_out"])
+        ):
+            raise self._answer_invalid("/v1/connect")
         return answer
 
     @api.model
@@ -386,6 +389,12 @@ class Sidecar(models.AbstractModel):
     @api.model
     def _is_list(self, value, length, item_type):
         return isinstance(value, list) and len(value) == length and all(isinstance(item, item_type) for item in value)
+
+    @api.model
+    def _are_rows(self, rows, /, **shape):
+        return isinstance(rows, list) and all(
+            isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in shape.items()) for row in rows
+        )
 
     @api.model
     def _refuse_under_tests(self):

@@ -5,6 +5,8 @@ import zipfile
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
+from odoo.addons.insightpulse_connection_manager.exceptions import SidecarAnswerInvalid
+
 from .common import CANARY, ConnectionCase
 
 
@@ -81,6 +83,41 @@ class TestConnect(ConnectionCase):
         self.assertIn("books-2/books.txt", files)
         self.assertFalse([name for name in files if ".." in name or name.startswith("/") or "pgpass" in name])
         self.assertEqual(document, endpoints.get_connect_archive())
+
+    def test_texts_of_one_filename_are_all_in_the_archive(self):
+        real = self.sidecar.connect
+
+        def connect(payload):
+            status, answer = real(payload)
+            uri = answer["formats"][0]
+            more = [{**uri, "id": name, "content": f"as {name}"} for name in ("jdbc", "libpq")]
+            return status, {**answer, "formats": [uri, *more]}
+
+        self.sidecar.answers["/v1/connect"] = connect
+        files = self.unzipped(self.create_endpoint().get_connect_archive())
+        self.assertEqual(
+            files,
+            {"books.txt": "Books: [YOUR-PASSWORD]", "books.jdbc.txt": "as jdbc", "books.libpq.txt": "as libpq"},
+        )
+
+    def test_an_answer_of_another_shape_is_none(self):
+        endpoint = self.create_endpoint()
+        answer = self.sidecar.connect({"endpoints": [{"name": "Books"}], "reveal": False})[1]
+        row = answer["formats"][0]
+        shapes = (
+            {**answer, "tabs": None},
+            {**answer, "tabs": [{"id": "string"}]},
+            {**answer, "parameters": [{"id": "port", "label": "Port", "value": 5432, "is_secret": False}]},
+            {**answer, "parameters": [{"id": "port", "label": "Port", "value": "5432"}]},
+            *({**answer, "formats": [{**row, key: 5}]} for key in row),
+            *({**answer, "formats": [{**row, "files": [file]}]} for file in (None, {}, {"path": "x", "content": None})),
+            {**answer, "formats": [{**row, "left_out": [["Books"]]}]},
+        )
+        for shape in shapes:
+            self.sidecar.answers["/v1/connect"] = lambda payload, shape=shape: (200, shape)
+            for call in (endpoint.get_connect_texts, endpoint.get_connect_archive):
+                with self.subTest(shape=shape, call=call.__name__), self.assertRaises(SidecarAnswerInvalid):
+                    call()
 
     def test_an_archive_with_secrets_is_logged(self):
         endpoint = self.create_endpoint(password="x").with_user(self.admin)
