@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@odoo/hoot";
-import { press, queryAllTexts, queryFirst, queryText } from "@odoo/hoot-dom";
-import { advanceTime, animationFrame } from "@odoo/hoot-mock";
+import { press, queryAllTexts, queryFirst, queryText, waitFor } from "@odoo/hoot-dom";
+import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
 import {
     contains,
     getService,
@@ -112,6 +112,69 @@ test("secrets are fetched when they are asked for, and are gone after half a min
     await animationFrame();
     expect(queryFirst(".modal").innerHTML).not.toInclude("canary");
     expect("#o_insightpulse_connect_reveal").not.toBeChecked();
+});
+
+test("secrets that come while the page is hidden are not shown", async () => {
+    const asked = new Deferred();
+    await open(async (reveal) => {
+        if (reveal) {
+            await asked;
+        }
+        return texts(reveal ? "canary" : "[YOUR-PASSWORD]");
+    });
+    await contains("#o_insightpulse_connect_reveal").click();
+    patchWithCleanup(document, { hidden: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+    asked.resolve();
+    await advanceTime(100);
+    await animationFrame();
+    expect.verifySteps(["7 hidden", "7 revealed"]);
+    expect(queryText("pre")).toBe("postgresql://u:[YOUR-PASSWORD]@db/books");
+    expect("#o_insightpulse_connect_reveal").not.toBeChecked();
+    expect("#o_insightpulse_connect_reveal").toBeEnabled();
+});
+
+test("a machine that slept does not go on showing secrets", async () => {
+    await open();
+    await contains("#o_insightpulse_connect_reveal").click();
+    expect(queryText("pre")).toInclude("canary");
+    const now = Date.now();
+    patchWithCleanup(Date, { now: () => now + 3_600_000 });
+    await advanceTime(1_000);
+    await animationFrame();
+    expect(queryFirst(".modal").innerHTML).not.toInclude("canary");
+    expect.verifySteps(["7 hidden", "7 revealed"]);
+});
+
+test("the dialog is there while the sidecar writes", async () => {
+    const written = new Deferred();
+    await open(async () => {
+        await written;
+        return texts("[YOUR-PASSWORD]");
+    });
+    expect(".modal .o_insightpulse_connect_loading").toHaveCount(1);
+    expect("pre").toHaveCount(0);
+    written.resolve();
+    await waitFor(".modal pre");
+    expect(".o_insightpulse_connect_loading").toHaveCount(0);
+    expect.verifySteps(["7 hidden"]);
+});
+
+test("one connection begins where one was left, and several where several were", async () => {
+    browser.localStorage.clear();
+    await open();
+    await contains("[data-format=jdbc]").click();
+    await contains(".modal-footer .btn-primary").click();
+    for (const [ids, format] of [
+        [[7, 8], "uri"],
+        [[9], "jdbc"],
+    ]) {
+        getService("action").doAction({ type: "ir.actions.client", tag: "insightpulse_connect", params: { ids } });
+        await waitFor(".modal pre");
+        expect(`[data-format=${format}]`).toHaveAttribute("aria-pressed", "true");
+        await contains(".modal-footer .btn-primary").click();
+    }
+    expect.verifySteps(["7 hidden", "7,8 hidden", "9 hidden"]);
 });
 
 test("turning the switch off hides them at once", async () => {

@@ -4,17 +4,17 @@ import { _t } from "@web/core/l10n/translation";
 import { downloadFile } from "@web/core/network/download";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
-import { Component, onWillDestroy, onWillStart, useExternalListener, useState } from "@odoo/owl";
+import { Component, onWillDestroy, useExternalListener, useState } from "@odoo/owl";
 import { copyText } from "../copy/copy_text";
 import { highlight } from "./highlight";
 import { labelOf } from "./labels";
 
 const MODEL = "insightpulse.connection.endpoint";
-const REVEALED_SECONDS = 30;
+const REVEALED_MS = 30_000;
 const COPIED_MS = 2000;
 /** The page shows so much of a text; what is copied and downloaded is all of it. */
 const SHOWN = 200_000;
-const LAST_FORMAT = "insightpulse.connect.format";
+const LAST_FORMAT = { one: "insightpulse.connect.format.one", several: "insightpulse.connect.format.several" };
 
 /** The ways to a Supabase project's database, which are one entry with a choice. */
 const WAYS = [
@@ -64,9 +64,10 @@ export class ConnectDialog extends Component {
             seconds: 0,
             copied: "",
         });
-        onWillStart(() => this.load());
         onWillDestroy(() => this.hide());
         useExternalListener(document, "visibilitychange", () => document.hidden && this.hide());
+        // Not awaited: the dialog is there while the sidecar writes.
+        this.load();
     }
 
     // What there is
@@ -122,6 +123,10 @@ export class ConnectDialog extends Component {
         return this.format.content.length > SHOWN;
     }
 
+    get lastFormat() {
+        return this.props.ids.length > 1 ? LAST_FORMAT.several : LAST_FORMAT.one;
+    }
+
     isWay(id) {
         return WAYS.some((way) => way.id === id);
     }
@@ -145,7 +150,7 @@ export class ConnectDialog extends Component {
     /** Where somebody left it the last time, if these endpoints have that. */
     begin() {
         const { formats } = this.state.texts;
-        const last = formats.find(({ id }) => id === recall());
+        const last = formats.find(({ id }) => id === recall(this.lastFormat));
         const format = (last && !this.isWay(last.id) && last) || formats[0];
         this.state.tab = format?.tab || "";
         this.state.format = format?.id || "";
@@ -158,11 +163,17 @@ export class ConnectDialog extends Component {
             return this.hide();
         }
         this.state.isBusy = true;
+        const asked = (this.asked = Symbol("asked"));
         try {
             const texts = await this.orm.call(MODEL, "get_connect_texts", [this.props.ids], { reveal: true });
+            if (this.asked !== asked) {
+                // Hidden again before they came.
+                return;
+            }
             this.state.texts = texts;
-            this.state.seconds = REVEALED_SECONDS;
+            this.revealedUntil = Date.now() + REVEALED_MS;
             this.timer = browser.setInterval(() => this.tick(), 1000);
+            this.tick();
         } catch (error) {
             this.notification.add(error.data?.message || error.message, { type: "danger" });
         } finally {
@@ -172,13 +183,15 @@ export class ConnectDialog extends Component {
     }
 
     tick() {
-        this.state.seconds -= 1;
+        // By the clock: a machine that slept has not counted.
+        this.state.seconds = Math.round((this.revealedUntil - Date.now()) / 1000);
         if (this.state.seconds <= 0) {
             this.hide();
         }
     }
 
     hide() {
+        this.asked = null;
         browser.clearInterval(this.timer);
         this.state.seconds = 0;
         if (this.hidden) {
@@ -195,7 +208,7 @@ export class ConnectDialog extends Component {
 
     onFormat(format) {
         this.state.format = format.id;
-        remember(format.id);
+        remember(this.lastFormat, format.id);
     }
 
     /** Arrows go from tab to tab, as in every list of tabs. */
@@ -251,17 +264,17 @@ export class ConnectDialog extends Component {
     }
 }
 
-function recall() {
+function recall(key) {
     try {
-        return browser.localStorage.getItem(LAST_FORMAT);
+        return browser.localStorage.getItem(key);
     } catch {
         return null;
     }
 }
 
-function remember(format) {
+function remember(key, format) {
     try {
-        browser.localStorage.setItem(LAST_FORMAT, format);
+        browser.localStorage.setItem(key, format);
     } catch {
         // A browser that keeps nothing begins anew each time.
     }
