@@ -1,12 +1,20 @@
 //! `.env` files: lines of `NAME=value`, in the spellings of `sh` and of the libraries that read them.
 
-use crate::{Pasted, variables};
+use std::collections::HashMap;
+
+use crate::{Pasted, TEXT_MAX, variables};
 
 /// A variable, and the comment right above the first of its block.
 struct Line {
     name: String,
     value: String,
     heading: Option<String>,
+}
+
+/// What earlier lines say. References to references could grow without end, so there is room for so much alone.
+struct Known {
+    values: HashMap<String, String>,
+    room: usize,
 }
 
 pub(crate) fn is_one(text: &str) -> bool {
@@ -45,6 +53,10 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
 
 fn lines(text: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = vec![];
+    let mut known = Known {
+        values: HashMap::new(),
+        room: 4 * TEXT_MAX,
+    };
     let mut heading = None;
     let mut rest = text;
     while !rest.is_empty() {
@@ -58,7 +70,8 @@ fn lines(text: &str) -> Vec<Line> {
         };
         // Where in the text the value begins: it may go over several lines.
         let from = value.as_ptr() as usize - rest.as_ptr() as usize;
-        let (value, length) = self::value(&rest[from..], &lines);
+        let (value, length) = self::value(&rest[from..], &mut known);
+        known.values.insert(name.to_owned(), value.clone());
         lines.push(Line {
             name: name.to_owned(),
             value,
@@ -72,13 +85,13 @@ fn lines(text: &str) -> Vec<Line> {
 
 /// A value, and how long its spelling is. Bare up to the end of the line; in quotes, as `sh` and the readers of
 /// `.env` files have them, and further quotes right behind.
-fn value(text: &str, before: &[Line]) -> (String, usize) {
+fn value(text: &str, known: &mut Known) -> (String, usize) {
     let indent = text.len() - text.trim_start_matches([' ', '\t']).len();
     let line_end = text.find('\n').unwrap_or(text.len());
     if !text[indent..].starts_with(['\'', '"']) {
         let line = &text[..line_end];
         let end = line.find(" #").unwrap_or(line.len());
-        return (expanded(line[..end].trim(), before), line_end);
+        return (known.expanded(line[..end].trim()), line_end);
     }
     let mut value = String::new();
     let mut at = indent;
@@ -91,10 +104,10 @@ fn value(text: &str, before: &[Line]) -> (String, usize) {
                 at += end + 2;
             }
             '"' => {
-                let Some((inside, length)) = double_quoted(inner) else {
+                let Some((inside, length)) = double_quoted(inner, known) else {
                     break;
                 };
-                value.push_str(&expanded(&inside, before));
+                value.push_str(&inside);
                 at += length + 2;
             }
             '\\' => {
@@ -114,32 +127,69 @@ fn value(text: &str, before: &[Line]) -> (String, usize) {
     (text[..line_end].trim().to_owned(), line_end)
 }
 
-fn double_quoted(text: &str) -> Option<(String, usize)> {
+fn double_quoted(text: &str, known: &mut Known) -> Option<(String, usize)> {
     let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, at)),
-            '\\' => match characters.next()?.1 {
-                'n' => value.push('\n'),
-                escaped @ ('"' | '\\' | '`' | '\'') => value.push(escaped),
-                // Kept for `expanded`, which takes the backslash away.
-                '$' => value.push_str("\\$"),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
-        }
+    let mut rest = text;
+    loop {
+        let character = rest.chars().next()?;
+        let after = &rest[character.len_utf8()..];
+        rest = match character {
+            '"' => return Some((value, text.len() - rest.len())),
+            '\\' => {
+                let escaped = after.chars().next()?;
+                match escaped {
+                    'n' => value.push('\n'),
+                    '"' | '\\' | '`' | '\'' | '$' => value.push(escaped),
+                    other => value.extend(['\\', other]),
+                }
+                &after[escaped.len_utf8()..]
+            }
+            '$' => known.dollar(after, &mut value),
+            other => {
+                value.push(other);
+                after
+            }
+        };
     }
-    None
 }
 
-/// `${NAME}` is what an earlier line says, where one does.
-fn expanded(text: &str, before: &[Line]) -> String {
-    let mut expanded = text.to_owned();
-    if text.contains("${") {
-        for line in before {
-            expanded = expanded.replace(&format!("${{{}}}", line.name), &line.value);
+impl Known {
+    fn expanded(&mut self, text: &str) -> String {
+        let mut value = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            if let Some(before) = before.strip_suffix('\\') {
+                value.push_str(before);
+                value.push('$');
+                rest = after;
+            } else {
+                value.push_str(before);
+                rest = self.dollar(after, &mut value);
+            }
+        }
+        value + rest
+    }
+
+    /// `${NAME}`, of which `text` is what stands behind the dollar, is what an earlier line says, where one does.
+    /// Returns what follows.
+    fn dollar<'t>(&mut self, text: &'t str, value: &mut String) -> &'t str {
+        let reference = text.strip_prefix('{').and_then(|text| {
+            let length = text
+                .bytes()
+                .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+                .count();
+            Some((&text[..length], text[length..].strip_prefix('}')?))
+        });
+        match reference.and_then(|(name, after)| Some((self.values.get(name)?, after))) {
+            Some((known, after)) if known.len() <= self.room => {
+                self.room -= known.len();
+                value.push_str(known);
+                after
+            }
+            _ => {
+                value.push('$');
+                text
+            }
         }
     }
-    expanded.replace("\\$", "$")
 }

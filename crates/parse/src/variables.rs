@@ -1,17 +1,27 @@
 //! Variables of an environment, from wherever they are: which of them belong together.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
 use insightpulse_domain::{Connection, Kind, env_prefixes};
 
 use crate::fields::tls_mode;
-use crate::{Fields, address};
+use crate::{CONNECTIONS_MAX, Fields, address};
 
 /// What follows the prefix of a variable that has an address.
 const ADDRESSES: &[&str] = &["JDBC_URL", "URL", "URI", "DSN", "CONNECTION_STRING"];
 
+/// Names that records may have, by the prefixes that they make.
+type Headings<'h> = HashMap<String, &'h str>;
+
 /// The connections that variables make, by the prefixes that they share. Headings are names that records may have.
 pub(crate) fn connections(variables: &[(String, String)], headings: &[String]) -> Vec<Connection> {
+    let mut by_prefix = Headings::new();
+    for heading in headings {
+        let prefix = env_prefixes([heading.as_str()]).remove(0);
+        by_prefix.entry(prefix).or_insert(heading);
+    }
+    let headings = &by_prefix;
     let known: BTreeMap<&str, &str> = variables
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -20,6 +30,9 @@ pub(crate) fn connections(variables: &[(String, String)], headings: &[String]) -
     let mut used = HashSet::new();
     connections.extend(supabase(&known, &mut used));
     for (name, value) in variables {
+        if connections.len() >= CONNECTIONS_MAX {
+            break;
+        }
         if used.contains(name.as_str()) {
             continue;
         }
@@ -31,11 +44,15 @@ pub(crate) fn connections(variables: &[(String, String)], headings: &[String]) -
         let fields = Fields::from(connection);
         connections.extend(beside(fields, prefix, &known, headings).connection());
         used.extend([name.as_str()]);
-        used.extend(
-            known
-                .keys()
-                .filter(|other| !prefix.is_empty() && other.starts_with(&format!("{prefix}_"))),
-        );
+        if !prefix.is_empty() {
+            let beginning = format!("{prefix}_");
+            let others = known.range::<str, _>((Bound::Included(beginning.as_str()), Bound::Unbounded));
+            used.extend(
+                others
+                    .map(|(other, _)| *other)
+                    .take_while(|other| other.starts_with(&beginning)),
+            );
+        }
         if name == "DATABASE_URL" {
             used.insert("DIRECT_URL");
         }
@@ -45,6 +62,9 @@ pub(crate) fn connections(variables: &[(String, String)], headings: &[String]) -
         .filter_map(|(name, _)| host_prefix(name))
         .collect();
     for prefix in prefixes {
+        if connections.len() >= CONNECTIONS_MAX {
+            break;
+        }
         let of = |what: &[&str]| {
             what.iter()
                 .find_map(|what| known.get(format!("{prefix}{what}").as_str()).copied())
@@ -63,7 +83,7 @@ fn host_prefix(name: &str) -> Option<&str> {
         .filter(|prefix| prefix.ends_with('_') || *prefix == "PG" || prefix.is_empty())
 }
 
-fn of_parts<'v>(prefix: &str, of: &dyn Fn(&[&str]) -> Option<&'v str>, headings: &[String]) -> Fields {
+fn of_parts<'v>(prefix: &str, of: &dyn Fn(&[&str]) -> Option<&'v str>, headings: &Headings<'_>) -> Fields {
     let text = |what: &[&str]| of(what).map(str::to_owned);
     let port = text(&["PORT"]);
     let is_mysql = prefix.contains("MYSQL")
@@ -84,7 +104,7 @@ fn of_parts<'v>(prefix: &str, of: &dyn Fn(&[&str]) -> Option<&'v str>, headings:
 }
 
 /// What variables of the same prefix say beside an address.
-fn beside(mut fields: Fields, prefix: &str, known: &BTreeMap<&str, &str>, headings: &[String]) -> Fields {
+fn beside(mut fields: Fields, prefix: &str, known: &BTreeMap<&str, &str>, headings: &Headings<'_>) -> Fields {
     let of = |names: &[&str]| {
         let found = names
             .iter()
@@ -156,16 +176,20 @@ fn supabase<'v>(known: &BTreeMap<&'v str, &'v str>, used: &mut HashSet<&'v str>)
 }
 
 /// The heading that makes this prefix, or the prefix as words.
-fn name_of(prefix: &str, headings: &[String]) -> Option<String> {
+fn name_of(prefix: &str, headings: &Headings<'_>) -> Option<String> {
     if prefix.is_empty() || ["PG", "DB", "DATABASE", "POSTGRES", "MYSQL", "DIRECT"].contains(&prefix) {
         return None;
     }
-    let of_heading = headings.iter().find(|heading| {
-        let base = env_prefixes([heading.as_str()]).remove(0);
-        prefix == base || prefix.strip_prefix(&base).is_some_and(is_number)
-    });
+    // A second record of a name has `_2` behind the prefix.
+    let unnumbered = prefix.trim_end_matches(|c: char| c.is_ascii_digit());
+    let unnumbered = unnumbered
+        .strip_suffix('_')
+        .filter(|_| unnumbered.len() < prefix.len());
+    let of_heading = headings
+        .get(prefix)
+        .or_else(|| headings.get(unnumbered.unwrap_or(prefix)));
     if let Some(heading) = of_heading {
-        return Some(heading.clone());
+        return Some((*heading).to_owned());
     }
     let words: Vec<_> = prefix
         .split('_')
@@ -175,16 +199,11 @@ fn name_of(prefix: &str, headings: &[String]) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// `_2`, behind the prefix of a second record of a name.
-fn is_number(text: &str) -> bool {
-    text.strip_prefix('_')
-        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// Short words are kept: they are what agencies are called.
 fn capitalized(word: &str) -> String {
-    if word.len() <= 4 {
-        return word.to_owned();
+    match word.split_at_checked(1) {
+        Some((first, rest)) if word.len() > 4 => first.to_owned() + &rest.to_ascii_lowercase(),
+        // Of a Compose file or a manifest it may begin with any letter.
+        _ => word.to_owned(),
     }
-    word[..1].to_owned() + &word[1..].to_ascii_lowercase()
 }

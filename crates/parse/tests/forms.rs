@@ -290,3 +290,54 @@ fn what_is_none_of_these() {
         expect!["error: It names several servers; one URL is one endpoint."],
     );
 }
+
+#[test]
+fn a_variable_may_begin_with_any_letter_where_the_form_lets_it() {
+    check(
+        "services:\n  app:\n    environment:\n      ÄRGER_URL: https://a.example\n",
+        expect!["“ÄRGER” api https://a.example/"],
+    );
+}
+
+#[test]
+fn a_dollar_that_is_escaped_refers_to_nothing() {
+    check(
+        "P=s3\nA=\"x\\${P}\"\nB='${P}'\nC=${B}${P}\n",
+        expect![[r#"
+            P="s3"
+            A="x${P}"
+            B="${P}"
+            C="${P}s3""#]],
+    );
+}
+
+#[test]
+fn references_to_references_do_not_grow_without_end() {
+    let mut text = "A0=xxxxxxxxxx\n".to_owned();
+    for line in 1..=20 {
+        let before = line - 1;
+        text += &format!("A{line}=${{A{before}}}${{A{before}}}\n");
+    }
+    let variables = parse(&text).expect("a .env file").variables;
+    let length: usize = variables
+        .iter()
+        .map(|(_, value)| value.expose_secret().len())
+        .sum();
+    assert_eq!((variables.len(), variables[1].1.expose_secret().len()), (21, 20));
+    assert!(length < 2 * 1024 * 1024, "{length}");
+}
+
+#[test]
+fn what_is_made_of_ever_so_many_variables_is_bounded() {
+    let of = |line: fn(usize) -> String| {
+        let text: String = (0..6_000).map(line).collect();
+        let begun = std::time::Instant::now();
+        let connections = parse(&text).expect("a .env file").connections.len();
+        // Quadratic, it is more, even of a file that is half as long as may be.
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        connections
+    };
+    assert_eq!(of(|number| format!("P{number}_URL=http://a\n")), 1000);
+    assert_eq!(of(|number| format!("# h{number}\nP{number}_HOST=a\n")), 1000);
+    assert_eq!(of(|number| format!("P{number}=${{\n")), 0);
+}
