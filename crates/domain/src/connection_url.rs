@@ -7,6 +7,7 @@ use url::Url;
 use crate::endpoint::{RawEndpoint, SignIn, TlsMode};
 use crate::failure::server_text;
 use crate::kind::Kind;
+use crate::supabase::is_supabase_host;
 
 /// What a URL says: an endpoint, and the secrets that stood in it.
 #[derive(Debug, Clone)]
@@ -226,9 +227,7 @@ fn database(kind: Kind, url: &Url, others: Others) -> Result<Connection, UrlErro
         return Err(UrlError::SeveralHosts);
     }
     let kind = match kind {
-        Kind::Postgresql if host.ends_with(".supabase.co") || host.ends_with(".pooler.supabase.com") => {
-            Kind::Supabase
-        }
+        Kind::Postgresql if is_supabase_host(&host) => Kind::Supabase,
         kind => kind,
     };
     let database = decoded("database", url.path().strip_prefix('/').unwrap_or_default())?;

@@ -75,6 +75,11 @@ impl Kind {
         Kind::Mongodb,
     ];
 
+    /// By the name that [`as_str`](Self::as_str) gives.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The value of `connection_type`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -22,5 +22,7 @@ pub use expectation::{JsonPath, StatusSet, Step};
 pub use failure::{Explanation, Failure, FailureKind, Part, Reason, SAID, server_text, server_text_without};
 pub use kind::{Family, Kind};
 pub use outcome::{Evidence, Facts, Outcome, Phase, Phases, Status, Verdict};
-pub use supabase::{Entrance, Way, project as supabase_project, web as web_of_supabase};
+pub use supabase::{
+    Entrance, Way, database_of_api, is_supabase_host, project as supabase_project, web as web_of_supabase,
+};
 pub use thresholds::{RawThresholds, Thresholds};

@@ -27,7 +27,13 @@ pub struct Entrance {
 
 const DIRECT_PORT: u16 = 5432;
 const TRANSACTION_PORT: u16 = 6543;
+const PROJECTS: &str = ".supabase.co";
 const POOLERS: &str = ".pooler.supabase.com";
+
+/// Whether a database is a hosted project's, by its own host or a pooler's.
+pub fn is_supabase_host(host: &str) -> bool {
+    host.ends_with(PROJECTS) || host.ends_with(POOLERS)
+}
 
 impl Way {
     fn port(self) -> Port {
@@ -51,7 +57,7 @@ impl Way {
             (Some(Project::Direct(_)), Way::Direct) => entrance(Some(&database.host), user.clone()),
             (Some(Project::Direct(project)), _) => entrance(pooler, format!("{user}.{project}")),
             (Some(Project::Pooler { project, user }), Way::Direct) => {
-                let host = Host::parse(&format!("db.{project}.supabase.co")).ok();
+                let host = Host::parse(&format!("db.{project}{PROJECTS}")).ok();
                 entrance(host.as_ref(), user)
             }
             (Some(Project::Pooler { .. }), _) => entrance(Some(&database.host), user.clone()),
@@ -75,7 +81,7 @@ impl Project {
         let host = database.host.to_string();
         if let Some(project) = host
             .strip_prefix("db.")
-            .and_then(|rest| rest.strip_suffix(".supabase.co"))
+            .and_then(|rest| rest.strip_suffix(PROJECTS))
         {
             return is_reference(project).then(|| Project::Direct(project.to_owned()));
         }
@@ -107,13 +113,19 @@ pub fn web(database: &DatabaseTarget) -> Option<HttpTarget> {
     let project = project(database)?;
     Some(HttpTarget {
         scheme: Scheme::Https,
-        host: Host::parse(&format!("{project}.supabase.co")).ok()?,
+        host: Host::parse(&format!("{project}{PROJECTS}")).ok()?,
         port: Scheme::Https.port(),
         authority: None,
         is_other_half: true,
         path: "/".into(),
         user: None,
     })
+}
+
+/// The host of a hosted project's database, by that of its API.
+pub fn database_of_api(host: &str) -> Option<String> {
+    let project = host.strip_suffix(PROJECTS)?;
+    Some(format!("db.{project}{PROJECTS}"))
 }
 
 /// Reads a pooler's host. It is one of Supabase's own: what a record's password is written beside

@@ -23,12 +23,8 @@ pub(crate) fn read(text: &str) -> Option<Fields> {
         }
         rest = after;
     }
-    fields.kind = Some(match fields.port.as_deref() {
-        Some("3306") => Kind::Mysql,
-        None if is_mysql => Kind::Mysql,
-        Some(_) if is_mysql => Kind::Mysql,
-        _ => Kind::Postgresql,
-    });
+    is_mysql |= fields.port.as_deref() == Some("3306");
+    fields.kind = Some(if is_mysql { Kind::Mysql } else { Kind::Postgresql });
     // Its keys are written with a capital, and it has more than one.
     let is_one = text.contains(';') && text.trim_start().starts_with(|c: char| c.is_ascii_alphabetic());
     (is_one && fields.server.is_some()).then_some(fields)

@@ -1,7 +1,8 @@
 //! The named values that every form comes to, and what they mean together.
 
 use insightpulse_domain::{
-    Connection, Kind, RawEndpoint, RawThresholds, SignIn, TlsMode, libpq_mode, mysql_mode,
+    Connection, Kind, RawEndpoint, RawThresholds, SignIn, TlsMode, database_of_api, is_supabase_host,
+    libpq_mode, mysql_mode,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -35,6 +36,23 @@ impl Fields {
         Self {
             kind: Some(kind),
             ..Self::default()
+        }
+    }
+
+    /// A hosted Supabase project, by its API's host.
+    pub fn of_project(host: &str) -> Option<Self> {
+        Some(Self {
+            server: Some(database_of_api(host)?),
+            ..Self::of_supabase()
+        })
+    }
+
+    /// With the names that each of Supabase's databases has at first.
+    pub fn of_supabase() -> Self {
+        Self {
+            user: Some("postgres".into()),
+            database: Some("postgres".into()),
+            ..Self::of(Kind::Supabase)
         }
     }
 
@@ -88,7 +106,7 @@ impl Fields {
         let kind = self.kind.unwrap_or(Kind::Postgresql);
         let is_database = kind.is_database();
         let kind = match kind {
-            Kind::Postgresql if is_supabase(&host) => Kind::Supabase,
+            Kind::Postgresql if is_supabase_host(&host) => Kind::Supabase,
             kind => kind,
         };
         let base_url = if is_database { host } else { server };
@@ -156,10 +174,6 @@ impl From<Connection> for Fields {
 
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
-}
-
-pub(crate) fn is_supabase(host: &str) -> bool {
-    host.ends_with(".supabase.co") || host.ends_with(".pooler.supabase.com")
 }
 
 /// libpq's names, MySQL's, Npgsql's and MySqlConnector's.

@@ -22,7 +22,7 @@ fn endpoint(tree: &Value) -> Option<Fields> {
         Some(url) => Fields::from(address(&url).ok()?),
         None => Fields::default(),
     };
-    let kind = text("kind").and_then(|name| Kind::ALL.into_iter().find(|kind| kind.as_str() == name));
+    let kind = text("kind").and_then(|name| Kind::of(&name));
     // What both say, the part wins over the URL.
     fields.kind = kind.or(fields.kind);
     let more = [

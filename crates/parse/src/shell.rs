@@ -186,14 +186,12 @@ fn of_request(mut fields: Fields, body: Option<&Value>) -> Option<Fields> {
     let server = fields.server.clone()?;
     let host = server.split("://").last()?.split(['/', ':', '?']).next()?;
     let text = |name: &str| body.and_then(|body| body[name].as_str()).map(str::to_owned);
-    if fields.key_header.as_deref() == Some("apikey") && host.ends_with(".supabase.co") {
-        let project = host.trim_end_matches(".supabase.co");
+    if fields.key_header.as_deref() == Some("apikey")
+        && let Some(project) = Fields::of_project(host)
+    {
         return Some(Fields {
-            server: Some(format!("db.{project}.supabase.co")),
-            user: Some("postgres".into()),
-            database: Some("postgres".into()),
             api_key: fields.api_key,
-            ..Fields::of(Kind::Supabase)
+            ..project
         });
     }
     if let Some(address) = server.strip_suffix("/api/v1/security/login") {

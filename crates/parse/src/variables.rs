@@ -148,29 +148,20 @@ fn supabase<'v>(known: &BTreeMap<&'v str, &'v str>, used: &mut HashSet<&'v str>)
     .iter()
     .find_map(|name| of(&format!("SUPABASE_{name}")));
     // Otherwise it is a record of that name, see `render`'s format env.
-    if key.is_none() && !host.ends_with(".supabase.co") {
+    let project = Fields::of_project(host);
+    if key.is_none() && project.is_none() {
         return None;
     }
     let database = ["DATABASE_URL", "DIRECT_URL", "SUPABASE_DB_URL"]
         .iter()
-        .find_map(|name| Some((*known.get_key_value(name)?.0, address(known[name]).ok()?)))
-        .filter(|(_, connection)| connection.raw.kind == Kind::Supabase);
+        .find_map(|name| address(known.get(name)?).ok())
+        .filter(|connection| connection.raw.kind == Kind::Supabase);
     used.extend([url_name, "DATABASE_URL", "DIRECT_URL", "SUPABASE_DB_URL"]);
-    let mut fields = match database {
-        Some((_, connection)) => Fields::from(connection),
-        None => {
-            let project = host.strip_suffix(".supabase.co");
-            Fields {
-                server: Some(
-                    project.map_or_else(|| host.to_owned(), |project| format!("db.{project}.supabase.co")),
-                ),
-                web_url: project.is_none().then(|| url.to_owned()),
-                user: Some("postgres".into()),
-                database: Some("postgres".into()),
-                ..Fields::of(Kind::Supabase)
-            }
-        }
-    };
+    let mut fields = database.map(Fields::from).or(project).unwrap_or_else(|| Fields {
+        server: Some(host.to_owned()),
+        web_url: Some(url.to_owned()),
+        ..Fields::of_supabase()
+    });
     fields.api_key = key.map(|(_, value)| value.to_owned());
     fields.connection()
 }

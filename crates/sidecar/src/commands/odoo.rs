@@ -45,10 +45,7 @@ pub struct Document {
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    Kind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
-        .ok_or_else(|| format!("there are: {}", Kind::ALL.map(Kind::as_str).join(", ")))
+    Kind::of(text).ok_or_else(|| format!("there are: {}", Kind::ALL.map(Kind::as_str).join(", ")))
 }
 
 impl Selection {
