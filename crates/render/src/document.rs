@@ -51,11 +51,7 @@ pub struct Parameter {
 }
 
 /// What an endpoint consists of, for who types it somewhere by hand.
-pub fn parameters(
-    record: Uuid,
-    endpoint: &Endpoint,
-    secrets: &Secrets,
-) -> Result<Vec<Parameter>, Unwritable> {
+fn parameters(record: Uuid, endpoint: &Endpoint, secrets: &Secrets) -> Result<Vec<Parameter>, Unwritable> {
     let names = Names {
         slugs: &Slugs::new(&[]),
         prefix: "",
@@ -179,6 +175,20 @@ pub fn combined(format: Format, subjects: &[Subject]) -> Result<Document, Unwrit
 }
 
 impl Subject {
+    /// Its own document; or, for who reads it, why there is none.
+    pub fn document(&self, format: Format) -> Result<Document, String> {
+        let (endpoint, secrets) = self.endpoint.as_ref().map_err(Clone::clone)?;
+        single(format, self.record, endpoint, secrets).map_err(|unwritable| unwritable.to_string())
+    }
+
+    /// None, of what could not be read.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        match &self.endpoint {
+            Ok((endpoint, secrets)) => parameters(self.record, endpoint, secrets).unwrap_or_default(),
+            Err(_) => vec![],
+        }
+    }
+
     /// Of what could be read.
     pub fn kind(&self) -> Option<Kind> {
         self.endpoint.as_ref().ok().map(|(endpoint, _)| endpoint.kind())

@@ -102,18 +102,18 @@ pub fn shell(text: &str) -> impl Display + '_ {
 pub fn dotenv(text: &str) -> Result<impl Display + '_, Why> {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/@%+,[]?=".contains(&b);
     if !text.is_empty() && text.bytes().all(bare) {
-        return Ok(Quoted { quote: "", text });
+        return Ok(enclosed("", text));
     }
     let is_escaped = text.contains("\\\\") || text.ends_with('\\');
     if !text.contains(['\'', '\r']) && !is_escaped && !text.contains("${") {
-        return Ok(Quoted { quote: "'", text });
+        return Ok(enclosed("'", text));
     }
     if text.contains(['"', '\\', '$', '`', '\r']) {
         return Err(
             "such quotes, backslashes, dollar signs or line ends in it that the readers of .env files differ on what it is",
         );
     }
-    Ok(Quoted { quote: "\"", text })
+    Ok(enclosed("\"", text))
 }
 
 /// A double-quoted text with the escapes that JSON (RFC 8259, section 7),
@@ -222,18 +222,12 @@ fn breaks_line(character: char) -> bool {
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-struct Quoted<'a> {
-    quote: &'static str,
-    text: &'a str,
-}
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in [self.quote, self.text, self.quote] {
-            f.write_str(part)?;
-        }
-        Ok(())
-    }
+fn enclosed<'a>(quote: &'static str, text: &'a str) -> impl Display + 'a {
+    fmt::from_fn(move |f| {
+        [quote, text, quote]
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))
+    })
 }
 
 fn escaped(text: &str, write: fn(char, &mut fmt::Formatter<'_>) -> fmt::Result) -> impl Display + '_ {

@@ -10,7 +10,7 @@ mod text;
 mod unwritable;
 mod view;
 
-pub use document::{Document, File, Parameter, Subject, combined, parameters, single};
+pub use document::{Document, File, Parameter, Subject, combined, single};
 pub use format::{Format, Frame, Row, Tab, UnknownFormat};
 pub use secrets::Secrets;
 pub use text::Text;

@@ -23,8 +23,8 @@ templates! {
         DotnetPostgresql = "dotnet.postgresql", DotnetMysql = "dotnet.mysql", Sqlalchemy = "sqlalchemy",
         GoPostgresql = "go.postgresql", GoMysql = "go.mysql", NodePostgresql = "node.postgresql",
         NodeMysql = "node.mysql", PhpPostgresql = "php.postgresql", PhpMysql = "php.mysql",
-        PythonPostgresql = "python.postgresql", PythonMysql = "python.mysql", Rust = "rust", Prisma = "prisma", PrismaUri = "prisma.uri",
-        DrizzlePostgresql = "drizzle.postgresql", DrizzleMysql = "drizzle.mysql", OdooConf = "odoo-conf",
+        PythonPostgresql = "python.postgresql", PythonMysql = "python.mysql", Rust = "rust", Prisma = "prisma",
+        PrismaUri = "prisma.uri", DrizzlePostgresql = "drizzle.postgresql", DrizzleMysql = "drizzle.mysql", OdooConf = "odoo-conf",
         SupabaseEnv = "supabase-env", NextjsEnv = "nextjs-env", SupersetDatabase = "superset-database",
         ComposeDatabase = "compose.database", ComposeServicePostgresql = "compose-service.postgresql",
         ComposeServiceMysql = "compose-service.mysql", MongodbUri = "mongodb.uri",
@@ -54,13 +54,7 @@ fn write(template: impl Template, out: &mut String) -> Result<(), Unwritable> {
 
 /// A text whose encoders take everything.
 fn text(template: impl Template) -> String {
-    let mut text = String::with_capacity(template_size(&template));
-    write(template, &mut text).expect("its encoders take every text");
-    text
-}
-
-fn template_size<T: Template>(_: &T) -> usize {
-    T::SIZE_HINT
+    template.render().expect("its encoders take every text")
 }
 
 pub(crate) fn uri(it: &Database<'_>) -> String {

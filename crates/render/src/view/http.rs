@@ -1,4 +1,4 @@
-//! A web address, and how to sign in there.
+//! A web address, as one signs in there.
 
 use std::ops::Deref;
 

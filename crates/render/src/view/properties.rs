@@ -67,37 +67,27 @@ impl View<'_> {
                 if let Some(user) = it.user() {
                     add("user", Value::Text(user));
                 }
-                if let Service::Api(api) = &self.endpoint.service
-                    && let Some(sign_in) = api.sign_in
-                {
-                    add("sign_in", text("way to sign in", sign_in.as_str()));
-                    if sign_in == SignIn::Header {
-                        add(
-                            "key_header",
-                            Value::Text(Text::new("header", api.key_header.as_str())),
-                        );
+                if let Service::Api(api) = &self.endpoint.service {
+                    if let Some(sign_in) = api.sign_in {
+                        add("sign_in", text("way to sign in", sign_in.as_str()));
+                    }
+                    if api.sign_in == Some(SignIn::Header) {
+                        let header = Text::new("header", api.key_header.as_str());
+                        add("key_header", Value::Text(header));
+                    }
+                    if api.status != StatusSet::default() {
+                        let status = Text::new("expected status", api.status.to_string());
+                        add("expected_status", Value::Text(status));
+                    }
+                    if let Some(path) = &api.path {
+                        let path = Text::new("expected path", path.to_string());
+                        add("expected_path", Value::Text(path));
+                    }
+                    if let Some(expected) = &api.text {
+                        let expected = Text::new("expected text", expected.as_str());
+                        add("expected_text", Value::Text(expected));
                     }
                 }
-            }
-        }
-        if let Service::Api(api) = &self.endpoint.service {
-            if api.status != StatusSet::default() {
-                add(
-                    "expected_status",
-                    Value::Text(Text::new("expected status", api.status.to_string())),
-                );
-            }
-            if let Some(path) = &api.path {
-                add(
-                    "expected_path",
-                    Value::Text(Text::new("expected path", path.to_string())),
-                );
-            }
-            if let Some(expected) = &api.text {
-                add(
-                    "expected_text",
-                    Value::Text(Text::new("expected text", expected.as_str())),
-                );
             }
         }
         if let Some(pem) = self.authority() {

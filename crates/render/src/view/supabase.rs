@@ -1,4 +1,4 @@
-//! A Supabase project's API, and what its key is good for.
+//! What the key of a Supabase project's API is good for.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,13 +45,15 @@ impl Key {
 }
 
 impl<'a> Database<'a> {
-    /// `SUPABASE_SECRET_KEY`: what Supabase calls a key of this form.
-    pub fn key_variable(&self) -> &'static str {
-        match self
-            .api_key
+    fn key(&self) -> Key {
+        self.api_key
             .as_ref()
             .map_or(Key::Unknown, |key| Key::of(key.raw()))
-        {
+    }
+
+    /// `SUPABASE_SECRET_KEY`: what Supabase calls a key of this form.
+    pub fn key_variable(&self) -> &'static str {
+        match self.key() {
             Key::Publishable => "SUPABASE_PUBLISHABLE_KEY",
             Key::Secret => "SUPABASE_SECRET_KEY",
             Key::Anon => "SUPABASE_ANON_KEY",
@@ -62,11 +64,7 @@ impl<'a> Database<'a> {
 
     /// What may be in every browser; a key that passes every policy may not.
     pub fn public_key_variable(&self) -> Result<&'static str, Unwritable> {
-        match self
-            .api_key
-            .as_ref()
-            .map_or(Key::Unknown, |key| Key::of(key.raw()))
-        {
+        match self.key() {
             Key::Secret | Key::ServiceRole => Err(Unwritable::Missing(
                 "The stored key is a secret one, which passes every policy, and what begins with NEXT_PUBLIC_ is in \
                  every browser. Store the project's publishable key to write this file.",

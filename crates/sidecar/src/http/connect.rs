@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, Data, Json};
 use insightpulse_domain::{Kind, RawEndpoint};
-use insightpulse_render::{Document, File, Format, Parameter, Subject, Tab, combined, parameters, single};
+use insightpulse_render::{Document, File, Format, Parameter, Subject, Tab, combined};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,10 +55,7 @@ pub async fn connect(
     } = request.into_inner();
     require_database(&caller, database)?;
     require_few(endpoints.len())?;
-    let opener = reveal.then(|| Opener {
-        keyring: api.keyring.get(),
-        database,
-    });
+    let opener = reveal.then(|| Opener::new(&api, database));
     let writing = web::block(move || {
         let subjects: Vec<_> = endpoints
             .iter()
@@ -73,19 +70,10 @@ pub async fn connect(
 }
 
 fn of_one(kind: Kind, subject: &Subject) -> Response {
-    let write = |format| match &subject.endpoint {
-        Ok((endpoint, secrets)) => {
-            single(format, subject.record, endpoint, secrets).map_err(|unwritable| unwritable.to_string())
-        }
-        Err(reason) => Err(reason.clone()),
-    };
-    let parameters = match &subject.endpoint {
-        Ok((endpoint, secrets)) => parameters(subject.record, endpoint, secrets).unwrap_or_default(),
-        Err(_) => vec![],
-    };
+    let formats = Format::of_kind(kind);
     Response::new(
-        Format::of_kind(kind).map(|format| Written::new(format, write(format))),
-        parameters,
+        formats.map(|format| Written::new(format, subject.document(format))),
+        subject.parameters(),
     )
 }
 

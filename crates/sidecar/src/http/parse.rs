@@ -1,13 +1,13 @@
 //! `POST /v1/parse`: a pasted text becomes the values of a new record.
 
-use actix_web::web::{self, Data, Json};
-use insightpulse_domain::{Connection, SignIn};
+use actix_web::web::{self, Json};
+use insightpulse_domain::{Connection, SignIn, TlsMode};
 use insightpulse_parse::parse;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Api, Caller, Problem, require_database};
+use super::{Caller, Problem, require_database};
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -46,11 +46,7 @@ struct Values {
     api_key: Option<String>,
 }
 
-pub async fn read(
-    _api: Data<Api>,
-    caller: Caller,
-    request: Json<Request>,
-) -> Result<Json<Response>, Problem> {
+pub async fn read(caller: Caller, request: Json<Request>) -> Result<Json<Response>, Problem> {
     let Request { database, text } = request.into_inner();
     require_database(&caller, database)?;
     let reading = web::block(move || parse(text.expose_secret()));
@@ -81,7 +77,7 @@ impl From<Connection> for Values {
             kind: raw.kind.as_str(),
             base_url: raw.base_url,
             port: raw.port,
-            tls_mode: raw.tls_mode.map(insightpulse_domain::TlsMode::as_str),
+            tls_mode: raw.tls_mode.map(TlsMode::as_str),
             username: raw.username,
             database_name: raw.database_name,
             web_url: raw.web_url,

@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, Data, Json};
 use insightpulse_domain::RawEndpoint;
-use insightpulse_render::{Document, Format, combined, single};
+use insightpulse_render::{Document, Format, combined};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,10 +55,7 @@ pub async fn render(
     let format: Format = format
         .parse()
         .map_err(|error| Problem::unknown_format(format!("{error}.")))?;
-    let opener = reveal.then(|| Opener {
-        keyring: api.keyring.get(),
-        database,
-    });
+    let opener = reveal.then(|| Opener::new(&api, database));
     // Thousands of records take a while, and other requests share this thread.
     let rendering = web::block(move || {
         let opener = opener.as_ref();
@@ -74,10 +71,7 @@ pub async fn render(
 
 /// An endpoint that is not complete does not spoil the others' documents.
 fn each(format: Format, raw: &RawEndpoint, opener: Option<&Opener>) -> Rendered {
-    let written = subject(raw, opener).endpoint.and_then(|(endpoint, secrets)| {
-        single(format, raw.record, &endpoint, &secrets).map_err(|unwritable| unwritable.to_string())
-    });
-    Rendered::new(Some(raw.id), written)
+    Rendered::new(Some(raw.id), subject(raw, opener).document(format))
 }
 
 fn all(format: Format, endpoints: &[RawEndpoint], opener: Option<&Opener>) -> Rendered {

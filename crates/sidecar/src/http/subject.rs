@@ -7,12 +7,22 @@ use insightpulse_render::{Secrets, Subject};
 use insightpulse_vault::{Field, Keyring};
 use uuid::Uuid;
 
+use super::Api;
 use crate::secrets::open_secret;
 
 /// What opens the secrets of one request.
 pub struct Opener {
-    pub keyring: Arc<Keyring>,
-    pub database: Uuid,
+    keyring: Arc<Keyring>,
+    database: Uuid,
+}
+
+impl Opener {
+    pub fn new(api: &Api, database: Uuid) -> Self {
+        Self {
+            keyring: api.keyring.get(),
+            database,
+        }
+    }
 }
 
 /// Without an opener, with placeholders.
