@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
+use crate::cadence::{Cadence, RawCadence};
 use crate::expectation::{JsonPath, StatusSet};
 use crate::failure::{Failure, Reason, server_text};
 use crate::kind::{Family, Kind};
@@ -64,6 +65,8 @@ pub struct RawEndpoint {
     pub expected_text: Option<String>,
     #[serde(flatten)]
     pub thresholds: RawThresholds,
+    #[serde(flatten)]
+    pub cadence: RawCadence,
     /// A sealed token.
     #[serde(default)]
     pub password: Option<String>,
@@ -81,6 +84,7 @@ pub struct Endpoint {
     pub name: String,
     pub service: Service,
     pub thresholds: Thresholds,
+    pub cadence: Cadence,
 }
 
 /// Where an endpoint is, and how it is spoken to: one variant for each kind.
@@ -237,10 +241,16 @@ impl RawEndpoint {
             expected_path: None,
             expected_text: None,
             thresholds: RawThresholds::default(),
+            cadence: RawCadence::default(),
             password: None,
             api_key: None,
             client_key: None,
         }
+    }
+
+    /// Its rhythm, whether or not the rest of it can be read.
+    pub fn cadence(&self) -> Cadence {
+        self.cadence.over(self.kind.cadence())
     }
 }
 
@@ -280,6 +290,7 @@ impl Endpoint {
             name: raw.name.clone(),
             service,
             thresholds: raw.thresholds.over(raw.kind.thresholds()),
+            cadence: raw.cadence(),
         })
     }
 

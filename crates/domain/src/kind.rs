@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cadence::Cadence;
 use crate::endpoint::{Scheme, TlsMode};
 use crate::thresholds::Thresholds;
 
@@ -51,6 +52,7 @@ struct Row {
     #[serde(flatten)]
     family: Family,
     thresholds: Thresholds,
+    cadence: Cadence,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +113,11 @@ impl Kind {
     /// What a new record of this kind is held against.
     pub fn thresholds(self) -> Thresholds {
         self.row().thresholds
+    }
+
+    /// How often a new record of this kind is tested.
+    pub fn cadence(self) -> Cadence {
+        self.row().cadence
     }
 
     fn row(self) -> &'static Row {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cadence;
 mod connection_url;
 mod destination;
 mod endpoint;
@@ -11,6 +12,7 @@ mod outcome;
 mod supabase;
 mod thresholds;
 
+pub use cadence::{Cadence, RawCadence};
 pub use connection_url::{Connection, SCHEMES, UrlError, libpq_mode, mysql_mode};
 pub use destination::Destination;
 pub use endpoint::{
