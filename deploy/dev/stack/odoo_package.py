@@ -27,6 +27,9 @@ PACKAGES = (
     "fonts-font-awesome/bookworm",
 )
 SUITES = ("sid", "bookworm")
+# Debian leaves it out for its licence, and without any file of that name each page of Odoo with the app Discuss
+# begins with an error. It blurs what is behind people in video calls.
+LEFT_OUT = "usr/lib/python3/dist-packages/odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js"
 
 
 class Source(NamedTuple):
@@ -46,6 +49,10 @@ def unpacked() -> Path:
     with downloads.filled(target) as partial:
         if partial is not None:
             _download(partial)
+    left_out = target / LEFT_OUT
+    if not left_out.exists():
+        left_out.parent.mkdir(exist_ok=True)
+        left_out.write_text("// Left out of Debian's package of Odoo.\n")
     return target
 
 
