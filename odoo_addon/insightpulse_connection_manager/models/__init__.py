@@ -11,6 +11,13 @@ from . import connection_endpoint_reveal
 from . import connection_endpoint_connect
 from . import connection_endpoint_parse
 from . import connection_endpoint_agencies
+from . import connection_endpoint_monitoring
+from . import connection_endpoint_alerts
+from . import connection_endpoint_history
+from . import connection_event
+from . import connection_day
+from . import maintenance_window
+from . import ir_websocket
 from . import sidecar
 from . import sidecar_pairing
 from . import base_import_import

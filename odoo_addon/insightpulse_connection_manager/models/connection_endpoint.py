@@ -47,6 +47,10 @@ HEALTH_FIELDS = (
     "facts",
     "certificate_expires_at",
     "last_probe_id",
+    "status_since",
+    "unconfirmed_count",
+    "unconfirmed_needed",
+    "is_flapping",
 )
 # Nobody writes these by create() or write().
 PROTECTED_FIELDS = {"failure_message", "failure_advice", "uuid", "revision", *TOKEN_FIELDS.values(), *HEALTH_FIELDS}
@@ -333,6 +337,11 @@ class ConnectionEndpoint(models.Model):
             }
             for endpoint in self.sudo()
         ]
+
+    @api.model
+    def _without_none(self, rows):
+        """Leave out what is not there: Odoo's XML-RPC has no way to write a None."""
+        return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
     @api.model
     def _default_agency_id(self):

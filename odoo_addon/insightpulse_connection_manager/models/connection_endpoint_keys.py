@@ -45,7 +45,8 @@ class ConnectionEndpointKeys(models.Model):
                 limit=max(0, min(int(limit), RESEALED_AT_ONCE)),
             )
         )
-        return self.browse([endpoint_id for (endpoint_id,) in rows])._prepare_endpoints()
+        endpoints = self.browse([endpoint_id for (endpoint_id,) in rows])
+        return self._without_none(endpoints._prepare_endpoints())
 
     @api.model
     def apply_resealed(self, items):

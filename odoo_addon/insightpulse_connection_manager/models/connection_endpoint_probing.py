@@ -2,11 +2,12 @@ import hashlib
 import json
 
 from odoo import api, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tools import SQL
 
-from ..tools.probe_outcome import OutcomeInvalid, read_outcomes
-from .connection_endpoint import AGENCY_GROUP, HEALTH_FIELDS, SIDECAR_GROUP
+from ..tools.probe_outcome import OutcomeInvalid, read_reports
+from .connection_endpoint import AGENCY_GROUP, HEALTH_FIELDS, MANAGER_GROUP, SIDECAR_GROUP
+from .ir_websocket import SUBCHANNEL
 
 
 class ConnectionEndpointProbing(models.Model):
@@ -104,25 +105,32 @@ class ConnectionEndpointProbing(models.Model):
         )
 
     @api.model
-    def apply_probe_results(self, results):
+    def apply_probe_results(self, results, database=None):
         """Write what the sidecar found out. It alone may call this.
 
-        An outcome is ignored when its endpoint is gone or was changed since, or when a newer one is known.
+        An outcome is ignored when its endpoint is gone or was changed since, or when a newer one is known; and with
+        it what it adds to the endpoint's days. An event is kept if its endpoint is there, and once.
 
-        :param list results: outcomes, as ARCHITECTURE.md has them
+        :param list results: reports, as ARCHITECTURE.md has them
+        :param database: the uuid of the database that they are for: another one may bear its name by now
         :return: ``{"applied": [ids], "ignored": [ids]}``
         """
         self._check_group(SIDECAR_GROUP)
+        if database and database != self.env["insightpulse.sidecar"]._database_uuid():
+            raise AccessError(self.env._("These results are for another database, which had this name before."))
         try:
-            outcomes = read_outcomes(results)
+            outcomes, events, tallies = read_reports(results)
         except OutcomeInvalid as error:
             raise ValidationError(self.env._("Not an outcome of a probe: %(reason)s", reason=str(error))) from None
-        applied = set(self._apply_outcomes(outcomes)) if outcomes else set()
+        rows = self._apply_outcomes(outcomes) if outcomes else []
+        applied = {endpoint_id for endpoint_id, _company_id, _agency_id in rows}
+        self._apply_events(events)
+        self._apply_tallies([tally for tally in tallies if tally["endpoint_id"] in applied])
         if applied:
             endpoints = self.browse(sorted(applied))
             computed = [name for name, field in self._fields.items() if field.compute and not field.store]
             endpoints.invalidate_recordset([*HEALTH_FIELDS, *computed], flush=False)
-            endpoints._notify_changed()
+            self._notify_changed(rows)
         return {
             "applied": sorted(applied),
             "ignored": sorted(outcome["id"] for outcome in outcomes if outcome["id"] not in applied),
@@ -130,7 +138,10 @@ class ConnectionEndpointProbing(models.Model):
 
     @api.model
     def _apply_outcomes(self, outcomes):
-        """Store the outcomes by one statement, whatever their number; return the ids of the endpoints that took one."""
+        """Store the outcomes by one statement, whatever their number.
+
+        :return: of the endpoints that took one, id, company and agency
+        """
         self.flush_model(["uuid", "revision", *HEALTH_FIELDS])
         columns = {
             "status": "text",
@@ -147,12 +158,17 @@ class ConnectionEndpointProbing(models.Model):
             "facts": "jsonb",
             "certificate_expires_at": "timestamp",
             "last_probe_id": "text",
+            "unconfirmed_count": "int4",
+            "unconfirmed_needed": "int4",
+            "is_flapping": "bool",
         }
-        rows = self.env.execute_query(
+        return self.env.execute_query(
             SQL(
                 """
                 UPDATE %(table)s AS endpoint
-                   SET %(assignments)s
+                   SET %(assignments)s,
+                       status_since = CASE WHEN endpoint.status = outcome.status AND endpoint.status_since IS NOT NULL
+                                           THEN endpoint.status_since ELSE outcome.last_checked_at END
                   FROM jsonb_to_recordset(%(outcomes)s::jsonb)
                        AS outcome(id int4, uuid text, revision int4, %(columns)s)
                  WHERE endpoint.id = outcome.id
@@ -160,7 +176,7 @@ class ConnectionEndpointProbing(models.Model):
                    AND endpoint.revision = outcome.revision
                    AND (endpoint.last_probe_id IS NULL
                         OR endpoint.last_probe_id COLLATE "C" < outcome.last_probe_id COLLATE "C")
-             RETURNING endpoint.id
+             RETURNING endpoint.id, endpoint.company_id, endpoint.agency_id
                 """,
                 table=SQL.identifier(self._table),
                 assignments=SQL(", ").join(
@@ -170,13 +186,23 @@ class ConnectionEndpointProbing(models.Model):
                 outcomes=json.dumps(outcomes),
             )
         )
-        return [endpoint_id for (endpoint_id,) in rows]
 
-    def _notify_changed(self):
-        """Tell the browsers of those who may see endpoints which ones to read again; nothing else is told."""
-        group = self.env.ref(AGENCY_GROUP, raise_if_not_found=False)
-        if group:
-            group.sudo()._bus_send("insightpulse.endpoint/changed", {"ids": self.ids})
+    @api.model
+    def _notify_changed(self, rows):
+        """Tell the browsers of those who may see endpoints which ones to read again; nothing else is told.
+
+        :param rows: of each endpoint its id, company and agency
+        """
+        ids_by_target = {}
+        managers = self.env.ref(MANAGER_GROUP).sudo()
+        for endpoint_id, company_id, agency_id in rows:
+            company = self.env["res.company"].browse(company_id) if company_id else managers
+            ids_by_target.setdefault(company, []).append(endpoint_id)
+            if agency_id:
+                agency = self.env["insightpulse.agency"].browse(agency_id)
+                ids_by_target.setdefault(agency, []).append(endpoint_id)
+        for target, ids in ids_by_target.items():
+            self.env["bus.bus"]._sendone((target, SUBCHANNEL), "insightpulse.endpoint/changed", {"ids": ids})
 
     @api.model
     def get_connection_health_dashboard(self):

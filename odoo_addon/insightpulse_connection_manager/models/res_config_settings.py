@@ -3,6 +3,7 @@ from odoo.exceptions import ValidationError
 
 from .audit_entry import RETENTION_DAYS_MIN
 from .connection_endpoint import ADMIN_GROUP
+from .connection_endpoint_monitoring import CADENCE_LIMITS
 from .sidecar import WAIT_MS
 
 
@@ -15,6 +16,23 @@ class ResConfigSettings(models.TransientModel):
     )
     insightpulse_sidecar_wait_ms = fields.Integer(
         string="Wait for a Result (ms)", config_parameter="insightpulse.sidecar_wait_ms", default=WAIT_MS
+    )
+    insightpulse_monitoring = fields.Boolean(
+        string="Monitor Connections",
+        default=lambda self: self.env["insightpulse.connection.endpoint"]._is_monitoring_on(),
+    )
+    insightpulse_interval_s = fields.Integer(string="Test Every (s)", config_parameter="insightpulse.interval_s")
+    insightpulse_timeout_ms = fields.Integer(string="Timeout (ms)", config_parameter="insightpulse.timeout_ms")
+    insightpulse_failure_threshold = fields.Integer(
+        string="Failures Before Red", config_parameter="insightpulse.failure_threshold"
+    )
+    insightpulse_success_threshold = fields.Integer(
+        string="Successes Before Green", config_parameter="insightpulse.success_threshold"
+    )
+    insightpulse_history_days = fields.Integer(
+        string="Keep History (days)",
+        help="0 keeps it for ever.",
+        default=lambda self: self.env["insightpulse.connection.day"]._retention_days(),
     )
     insightpulse_audit_retention_days = fields.Integer(
         string="Keep the Audit Log (days)",
@@ -47,6 +65,7 @@ class ResConfigSettings(models.TransientModel):
         sidecar = self.env["insightpulse.sidecar"]
         for settings in self.filtered("insightpulse_sidecar_url"):
             settings.insightpulse_sidecar_url = sidecar._normalize_url(settings.insightpulse_sidecar_url)
+        self._check_insightpulse_cadence()
         before = self.env["insightpulse.audit.entry"]._retention_days()
         for settings in self:
             if settings.insightpulse_audit_retention_days and (
@@ -60,14 +79,32 @@ class ResConfigSettings(models.TransientModel):
                 )
         result = super().set_values()
         for settings in self:
-            # Not a config_parameter of the field: Odoo would take 0 for none, and that for the default.
-            self.env["ir.config_parameter"].sudo().set_param(
+            # No config_parameters of the fields: Odoo would take 0 and False for none, and that for the default.
+            parameters = self.env["ir.config_parameter"].sudo()
+            parameters.set_param(
                 "insightpulse.audit_retention_days", str(max(settings.insightpulse_audit_retention_days, 0))
             )
+            parameters.set_param("insightpulse.history_days", str(max(settings.insightpulse_history_days, 0)))
+            parameters.set_param("insightpulse.monitoring", str(bool(settings.insightpulse_monitoring)))
+        sidecar._tell_changed(everything=True)
         after = self.env["insightpulse.audit.entry"]._retention_days()
         if before != after:
             self.env["insightpulse.audit.entry"]._log("retention", detail=f"{before} → {after}")
         return result
+
+    def _check_insightpulse_cadence(self):
+        for settings in self:
+            for name, (least, most) in CADENCE_LIMITS.items():
+                field = self._fields[f"insightpulse_{name}"]
+                if settings[field.name] and not least <= settings[field.name] <= most:
+                    raise ValidationError(
+                        self.env._(
+                            "%(field)s is a number from %(least)s to %(most)s, or 0 for the usual of each kind.",
+                            field=field._description_string(self.env),
+                            least=least,
+                            most=most,
+                        )
+                    )
 
     def action_insightpulse_check(self):
         """Say whether Odoo and its sidecar understand each other, and if not, why."""

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from http.client import HTTPException
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 import requests
@@ -22,6 +22,7 @@ from ..exceptions import (
     SidecarUnreachable,
 )
 from ..tools import unix_adapter
+from ..tools.notifier import NOTIFIER
 from ..tools.probe_outcome import OutcomeInvalid, read_answer
 
 _logger = logging.getLogger(__name__)
@@ -37,6 +38,52 @@ FORMAT_SHAPE = {
     "left_out": list,
     "files": list | None,
 }
+
+
+class AnswerTooLarge(Exception):
+    """No sidecar answers so much."""
+
+
+def exchange(method, url, route, payload, headers, verify, wait_ms=0):
+    """Send one request, wait for it no longer than agreed, return its status and its body.
+
+    :raise OSError, HTTPException: when nobody answers, or not in time
+    """
+    deadline = time.monotonic() + CONNECT_SECONDS + ANSWER_SECONDS + wait_ms / 1000
+    with requests.Session() as session:
+        # The environment's proxies and .netrc are not for the token.
+        session.trust_env = False
+        response = session.request(
+            method,
+            _mount(session, url) + route,
+            json=payload,
+            headers={"Accept-Encoding": "identity", **headers},
+            verify=verify,
+            timeout=(CONNECT_SECONDS, ANSWER_SECONDS + wait_ms / 1000),
+            allow_redirects=False,
+            stream=True,
+        )
+        return response.status_code, _read(response, deadline)
+
+
+def _mount(session, url):
+    """Make a session speak to a Unix socket where the address is one; return what begins its URLs."""
+    if not url.startswith(unix_adapter.SCHEME):
+        return url
+    session.mount(unix_adapter.STAND_IN, unix_adapter.UnixAdapter(url.removeprefix(unix_adapter.SCHEME)))
+    return unix_adapter.STAND_IN
+
+
+def _read(response, deadline):
+    """Read the body as it comes: `requests` would wait for each piece of it anew, however slowly it trickles."""
+    body = bytearray()
+    while chunk := response.raw._original_response.read1(64 * 1024):
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            raise AnswerTooLarge
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return bytes(body)
 
 
 class Sidecar(models.AbstractModel):
@@ -171,6 +218,43 @@ class Sidecar(models.AbstractModel):
         return results
 
     @api.model
+    def _history(self, record_uuid, range_name):
+        """Return how an endpoint has been, ``{"step_s", "points", "uptime"}``."""
+        query = urlencode({"database": self._database_uuid(), "record": record_uuid, "range": range_name})
+        answer = self._answer("/v1/history", *self._request("GET", f"/v1/history?{query}"))
+        if not (
+            self._are_rows(answer.get("points"), at=str, probes=int, failures=int)
+            and self._are_rows(answer.get("uptime"), range=str)
+            and isinstance(answer.get("step_s"), int)
+        ):
+            raise self._answer_invalid("/v1/history")
+        return answer
+
+    @api.model
+    def _tell_changed(self, ids=(), everything=False):
+        """Tell the sidecar, after the commit and without waiting for it, which endpoints to read again."""
+        if self._pairing_state() != "paired":
+            return
+        changed = self.env.cr.postcommit.data.setdefault("insightpulse.changed", {"ids": set(), "everything": False})
+        is_first = not changed["ids"] and not changed["everything"]
+        changed["ids"].update(ids)
+        changed["everything"] |= everything or not ids
+        if is_first:
+            # Read now: after the commit there is no cursor to read it with.
+            url, headers = self._address()
+            payload = {"database": self._database_uuid(), "database_name": self.env.cr.dbname}
+            verify = self._parameter("insightpulse.sidecar_ca_file") or True
+
+            def send(ids, everything):
+                body = {**payload, "changed": ids, "all": everything}
+                status_code, _body = exchange("POST", url, "/v1/endpoints", body, headers, verify)
+                _logger.debug("Told the sidecar what has changed: %d", status_code)
+
+            @self.env.cr.postcommit.add
+            def tell():
+                NOTIFIER.tell((url, payload["database"]), send, changed["ids"], changed["everything"])
+
+    @api.model
     def _check(self):
         """Raise unless the sidecar is there, takes Odoo's token and database, and can write back."""
         reason = self._post("/v1/status", {}).get("odoo", "")
@@ -242,7 +326,11 @@ class Sidecar(models.AbstractModel):
     @api.model
     def _post(self, route, payload, wait_ms=0):
         payload = {"database": self._database_uuid(), **payload}
-        status_code, answer = self._request("POST", route, payload, wait_ms=wait_ms)
+        return self._answer(route, *self._request("POST", route, payload, wait_ms=wait_ms))
+
+    @api.model
+    def _answer(self, route, status_code, answer):
+        """Return what a route answered, or raise what it refused it with."""
         if status_code == 401:
             raise SidecarTokenRefused(
                 self.env._(
@@ -262,23 +350,12 @@ class Sidecar(models.AbstractModel):
         """
         self._refuse_under_tests()
         url, headers = (url, {}) if url else self._address()
+        verify = self._parameter("insightpulse.sidecar_ca_file") or True
         started = time.monotonic()
-        deadline = started + CONNECT_SECONDS + ANSWER_SECONDS + wait_ms / 1000
         try:
-            with requests.Session() as session:
-                # The environment's proxies and .netrc are not for the token.
-                session.trust_env = False
-                response = session.request(
-                    method,
-                    self._mount(session, url) + route,
-                    json=payload,
-                    headers={"Accept-Encoding": "identity", **headers},
-                    verify=self._parameter("insightpulse.sidecar_ca_file") or True,
-                    timeout=(CONNECT_SECONDS, ANSWER_SECONDS + wait_ms / 1000),
-                    allow_redirects=False,
-                    stream=True,
-                )
-                body = self._read(response, route, deadline)
+            status_code, body = exchange(method, url, route, payload, headers, verify, wait_ms)
+        except AnswerTooLarge:
+            raise self._answer_invalid(route) from None
         except (OSError, HTTPException) as error:
             _logger.warning(
                 "The sidecar did not answer %s %s within %d ms: %s",
@@ -293,9 +370,9 @@ class Sidecar(models.AbstractModel):
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            _logger.warning("The sidecar answered %s with %d and no JSON object", route, response.status_code)
+            _logger.warning("The sidecar answered %s with %d and no JSON object", route, status_code)
             raise self._answer_invalid(route) from None
-        return response.status_code, answer
+        return status_code, answer
 
     @api.model
     def _unreachable_message(self, url, error):
@@ -310,14 +387,6 @@ class Sidecar(models.AbstractModel):
             "Start it, or correct its address under Settings → InsightPulse.",
             url=url,
         )
-
-    @api.model
-    def _mount(self, session, url):
-        """Make a session speak to a Unix socket where the address is one; return what begins its URLs."""
-        if not url.startswith(unix_adapter.SCHEME):
-            return url
-        session.mount(unix_adapter.STAND_IN, unix_adapter.UnixAdapter(url.removeprefix(unix_adapter.SCHEME)))
-        return unix_adapter.STAND_IN
 
     @api.model
     def _address(self):
@@ -340,18 +409,6 @@ class Sidecar(models.AbstractModel):
                 )
             )
         return url.rstrip("/"), {"Authorization": f"Bearer {token}"}
-
-    @api.model
-    def _read(self, response, route, deadline):
-        """Read the body as it comes: `requests` would wait for each piece of it anew, however slowly it trickles."""
-        body = bytearray()
-        while chunk := response.raw._original_response.read1(64 * 1024):
-            body += chunk
-            if len(body) > ANSWER_BYTES:
-                raise self._answer_invalid(route)
-            if time.monotonic() > deadline:
-                raise requests.Timeout
-        return bytes(body)
 
     @api.model
     def _problem(self, route, status_code, answer):

@@ -15,3 +15,7 @@ from . import test_health
 from . import test_options
 from . import test_agencies
 from . import test_paste
+from . import test_monitoring
+from . import test_alerts
+from . import test_history
+from . import test_live

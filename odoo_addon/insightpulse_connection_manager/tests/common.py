@@ -5,6 +5,7 @@ What the real sidecar does with it is tested elsewhere, with the real sidecar.
 
 import json
 import threading
+import time
 from collections import namedtuple
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,8 @@ class FakeSidecar:
             "/v1/unpair": lambda payload: (200, {}),
             "/v1/rebind": self.rebind,
             "/v1/open": self.open,
+            "/v1/endpoints": lambda payload: (202, {}),
+            "/v1/history": self.history,
         }
         self.outcomes = {}
         fake = self
@@ -82,6 +85,10 @@ class FakeSidecar:
             result = {"id": endpoint["id"], "probe": probe_id(len(self.calls))}
             results.append({**result, "state": "done", **outcome} if outcome else {**result, "state": "testing"})
         return 200, {"results": results}
+
+    def history(self, payload):
+        points = [{"at": "2026-11-22T13:00:00Z", "probes": 4, "failures": 1, "latency_ms": 2.5, "latency_max_ms": 9}]
+        return 200, {"step_s": 900, "points": points, "uptime": [{"range": "24h", "share": 0.75}]}
 
     def render(self, payload):
         endpoints = payload["endpoints"]
@@ -192,6 +199,37 @@ def failure(endpoint, number=1, **values):
     )
 
 
+def event(number=1, **values):
+    """Return an event as the sidecar reports it: of a connection that was well and refuses its password."""
+    return {
+        "id": probe_id(1000 + number),
+        "at": "2026-11-22T13:00:00.123456Z",
+        "kind": "transition",
+        "from": "success",
+        "to": "failed",
+        "is_flapping": False,
+        "failure_kind": "auth",
+        "failure_message": "The server refuses the password",
+        "failure_advice": "Type it again",
+        "explanations": [],
+        **values,
+    }
+
+
+def tally(**values):
+    """Return the sums of one day as the sidecar reports them."""
+    return {
+        "day": "2026-11-22",
+        "probes": 4,
+        "failures": 1,
+        "observed_s": 120.0,
+        "up_s": 90.0,
+        "latency_sum_ms": 30.0,
+        "latency_max_ms": 20.0,
+        **values,
+    }
+
+
 class ConnectionMixin:
     @classmethod
     def setUpClass(cls):
@@ -249,6 +287,16 @@ class ConnectionMixin:
                 **values,
             }
         )
+
+    def told_changed(self):
+        """Commit as far as a test does, and return what the sidecar is told of changes then."""
+        self.env.flush_all()
+        self.sidecar.calls.clear()
+        self.env.cr.postcommit.run()
+        deadline = time.monotonic() + 10
+        while not self.sidecar.payloads("/v1/endpoints") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.sidecar.payloads("/v1/endpoints")
 
     def apply(self, *outcomes):
         endpoints = self.env["insightpulse.connection.endpoint"].with_user(self.sidecar_user)

@@ -142,8 +142,8 @@ class TestApplyProbeResults(ConnectionCase):
         self.apply(*[failure(endpoint) for endpoint in endpoints])
         self.env.cr.precommit.run()
         message = self.env["bus.bus"].search([])
-        group = self.env.ref("insightpulse_connection_manager.group_connection_agency")
-        self.assertEqual(json.loads(message.channel), [self.env.cr.dbname, "res.groups", group.id])
+        channel = [self.env.cr.dbname, "res.company", self.env.company.id, "insightpulse"]
+        self.assertEqual(json.loads(message.channel), channel)
         self.assertEqual(
             json.loads(message.message),
             {"type": "insightpulse.endpoint/changed", "payload": {"ids": endpoints.ids}},

@@ -6,6 +6,12 @@ from datetime import datetime, timezone
 from uuid import UUID
 
 STATUSES = ("success", "degraded", "failed")
+EVENT_KINDS = ("transition", "flapping", "steady")
+EVENTS_MAX = 10_000
+TALLIES_MAX = 1_000
+COUNT_MAX = 2_147_483_647
+SUM_MAX = 1e15
+DAY = re.compile(r"20\d\d-[01]\d-[0-3]\d\Z")
 OUTCOMES_MAX = 10_000
 MILLISECONDS_MAX = 3_600_000
 CONNECTIONS_MAX = 2_147_483_647
@@ -36,8 +42,8 @@ class OutcomeInvalid(ValueError):
     """An outcome that no sidecar of this version sends. Names the key, never the value."""
 
 
-def read_outcomes(results):
-    """Return the newest outcome of each endpoint, as values of the endpoint's columns.
+def read_reports(results):
+    """Return the newest outcome of each endpoint, as values of its columns; all events; and the sums of days.
 
     :raise OutcomeInvalid: when one of them does not fit
     """
@@ -45,16 +51,23 @@ def read_outcomes(results):
         raise OutcomeInvalid("results")
     if len(results) > OUTCOMES_MAX:
         raise OutcomeInvalid("results: too many")
-    newest = {}
+    newest, events, tallies = {}, {}, {}
     for index, result in enumerate(results):
         try:
             outcome = _read_outcome(result)
+            for event in _list(result, "events", EVENTS_MAX):
+                event = _event(event, outcome)
+                events[event["uuid"]] = event
+            for tally in _list(result, "tallies", TALLIES_MAX):
+                tally = _tally(tally, outcome)
+                day = (tally["endpoint_id"], tally["day"])
+                tallies[day] = _add(tallies[day], tally) if day in tallies else tally
         except OutcomeInvalid as error:
             raise OutcomeInvalid(f"results[{index}].{error}") from None
         known = newest.get(outcome["id"])
         if known is None or known["last_probe_id"] < outcome["last_probe_id"]:
             newest[outcome["id"]] = outcome
-    return list(newest.values())
+    return list(newest.values()), list(events.values()), list(tallies.values())
 
 
 def read_answer(result):
@@ -109,7 +122,69 @@ def _read_outcome(result):
         "facts": _facts(result.get("facts")),
         "certificate_expires_at": _certificate_expires_at(result.get("facts")),
         "last_checked_at": _timestamp(result, "checked_at"),
+        **_unconfirmed(result.get("unconfirmed")),
+        "is_flapping": bool(result.get("is_flapping")),
     }
+
+
+def _unconfirmed(value):
+    """Return how many results of how many say otherwise than the status."""
+    value = value or {}
+    if not isinstance(value, dict):
+        raise OutcomeInvalid("unconfirmed")
+    return {
+        "unconfirmed_count": _integer(value, "count", 0, COUNT_MAX, optional=True),
+        "unconfirmed_needed": _integer(value, "needed", 0, COUNT_MAX, optional=True),
+    }
+
+
+def _event(event, outcome):
+    if not isinstance(event, dict) or event.get("kind") not in EVENT_KINDS:
+        raise OutcomeInvalid("events.kind")
+    if event.get("from") not in (None, *STATUSES) or event.get("to") not in STATUSES:
+        raise OutcomeInvalid("events.to")
+    return {
+        "endpoint_id": outcome["id"],
+        "endpoint_uuid": outcome["uuid"],
+        "uuid": _uuid(event, "id"),
+        "date": _timestamp(event, "at"),
+        "kind": event["kind"],
+        "from_status": event.get("from"),
+        "to_status": event["to"],
+        "is_flapping": bool(event.get("is_flapping")),
+        "failure_kind": _failure_kind(event),
+        "failure_text": _text(event, "failure_message"),
+        "failure_hint": _text(event, "failure_advice"),
+        "explanations": _explanations(event.get("explanations")),
+    }
+
+
+def _tally(tally, outcome):
+    if not isinstance(tally, dict):
+        raise OutcomeInvalid("tallies")
+    day = tally.get("day")
+    if not isinstance(day, str) or not DAY.match(day):
+        raise OutcomeInvalid("tallies.day")
+    numbers = {name: _integer(tally, name, 0, COUNT_MAX) for name in ("probes", "failures")}
+    for name in ("observed_s", "up_s", "latency_sum_ms", "latency_max_ms"):
+        value = tally.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= SUM_MAX:
+            raise OutcomeInvalid(f"tallies.{name}")
+        numbers[name] = float(value)
+    return {"endpoint_id": outcome["id"], "day": day, **numbers}
+
+
+def _add(known, tally):
+    summed = {name: known[name] + tally[name] for name in known if name not in ("endpoint_id", "day")}
+    summed["latency_max_ms"] = max(known["latency_max_ms"], tally["latency_max_ms"])
+    return {**known, **summed}
+
+
+def _list(result, key, most):
+    value = result.get(key) or []
+    if not isinstance(value, list) or len(value) > most:
+        raise OutcomeInvalid(key)
+    return value
 
 
 def _integer(result, key, least, most, optional=False):

@@ -1,3 +1,4 @@
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { describe, expect, test } from "@odoo/hoot";
 import { press, queryAllTexts, queryFirst, queryText, waitFor } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame, Deferred } from "@odoo/hoot-mock";
@@ -16,7 +17,7 @@ import { WebClient } from "@web/webclient/webclient";
 import { highlight } from "@insightpulse_connection_manager/connect_dialog/highlight";
 
 describe.current.tags("desktop");
-defineBusModels();
+defineMailModels();
 
 const MODEL = "insightpulse.connection.endpoint";
 

@@ -1,4 +1,5 @@
-import { defineBusModels, startBusService } from "@bus/../tests/bus_test_helpers";
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
+import { startBusService } from "@bus/../tests/bus_test_helpers";
 import { describe, expect, test } from "@odoo/hoot";
 import { unload, waitFor } from "@odoo/hoot-dom";
 import { advanceTime, animationFrame, mockSendBeacon } from "@odoo/hoot-mock";
@@ -22,7 +23,7 @@ import { WebClient } from "@web/webclient/webclient";
 import { copyText } from "@insightpulse_connection_manager/copy/copy_text";
 
 describe.current.tags("desktop");
-defineBusModels();
+defineMailModels();
 
 const MODEL = "insightpulse.connection.endpoint";
 

@@ -1,3 +1,4 @@
+import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { describe, expect, test } from "@odoo/hoot";
 import { press, waitFor } from "@odoo/hoot-dom";
 import { animationFrame } from "@odoo/hoot-mock";
@@ -13,7 +14,7 @@ import {
 import { defineBusModels } from "@bus/../tests/bus_test_helpers";
 
 describe.current.tags("desktop");
-defineBusModels();
+defineMailModels();
 
 const MODEL = "insightpulse.connection.endpoint";
 

@@ -1,0 +1,209 @@
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+from markupsafe import Markup
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.tools import SQL
+
+from .connection_endpoint import AGENCY_GROUP
+
+# Read and told at once; what is left is told by the next run, at once as well.
+EVENTS_AT_ONCE = 200
+# Of a certificate that expires soon people hear once a day at most.
+CERTIFICATE_KIND = "certificate_expiring"
+CERTIFICATE_EVERY = timedelta(hours=24)
+FAILED_ACTIVITY = "insightpulse_connection_manager.activity_type_failed"
+SUBTYPES = {
+    "success": "insightpulse_connection_manager.subtype_recovered",
+    "degraded": "insightpulse_connection_manager.subtype_degraded",
+    "failed": "insightpulse_connection_manager.subtype_failed",
+}
+
+
+class ConnectionEndpointAlerts(models.Model):
+    """Tells people what happened, each of them once: in the chatter, by mail to followers, as an activity."""
+
+    _inherit = "insightpulse.connection.endpoint"
+
+    certificate_told_at = fields.Datetime(readonly=True, copy=False)
+
+    @api.model
+    def _apply_events(self, events):
+        """Store events that are not known yet, by one statement, and have people told soon."""
+        if not events:
+            return
+        events = [{**event, "to_tell": self._is_to_be_told(event)} for event in events]
+        columns = {
+            "uuid": "text",
+            "date": "timestamp",
+            "kind": "text",
+            "from_status": "text",
+            "to_status": "text",
+            "is_flapping": "bool",
+            "failure_kind": "text",
+            "failure_text": "text",
+            "failure_hint": "text",
+            "explanations": "jsonb",
+            "to_tell": "bool",
+        }
+        rows = self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO insightpulse_connection_event (endpoint_id, %(names)s)
+                     SELECT endpoint.id, %(values)s
+                       FROM jsonb_to_recordset(%(events)s::jsonb)
+                            AS event(endpoint_id int4, endpoint_uuid text, %(columns)s)
+                       JOIN %(table)s AS endpoint
+                         ON endpoint.id = event.endpoint_id AND endpoint.uuid = event.endpoint_uuid
+                   ORDER BY event.date, event.uuid
+                ON CONFLICT (uuid) DO NOTHING
+                  RETURNING to_tell
+                """,
+                table=SQL.identifier(self._table),
+                names=SQL(", ").join(SQL.identifier(name) for name in columns),
+                values=SQL(", ").join(SQL("event.%s", SQL.identifier(name)) for name in columns),
+                columns=SQL(", ").join(SQL("%s %s", SQL.identifier(name), SQL(kind)) for name, kind in columns.items()),
+                events=json.dumps(events),
+            )
+        )
+        self.env["insightpulse.connection.event"].invalidate_model(flush=False)
+        if any(to_tell for (to_tell,) in rows):
+            self.env.ref("insightpulse_connection_manager.cron_tell").sudo()._trigger()
+
+    @api.model
+    def _is_to_be_told(self, event):
+        """Nobody hears each change of what flaps, that a new connection works, or daily news about certificates."""
+        if event["kind"] != "transition":
+            return True
+        if event["is_flapping"] or (event["from_status"] is None and event["to_status"] == "success"):
+            return False
+        return event["failure_kind"] != CERTIFICATE_KIND
+
+    @api.model
+    def _cron_tell(self):
+        """Tell what has not been told yet, in the order in which it happened."""
+        events = self.env["insightpulse.connection.event"].sudo()
+        left = events.search_count([("to_tell", "=", True)])
+        while left:
+            batch = events.search([("to_tell", "=", True)], order="date, id", limit=EVENTS_AT_ONCE)
+            for event in batch:
+                event.endpoint_id._tell(event)
+                event.to_tell = False
+                left -= 1
+            if not self.env["ir.cron"]._commit_progress(len(batch), remaining=max(left, 0)) or not batch:
+                break
+
+    @api.model
+    def _cron_certificates(self):
+        """Remind of certificates that expire soon, of each once a day at most."""
+        now = fields.Datetime.now()
+        endpoints = self.sudo().search(
+            [
+                ("failure_kind", "=", CERTIFICATE_KIND),
+                ("status", "=", "degraded"),
+                "|",
+                ("certificate_told_at", "=", False),
+                ("certificate_told_at", "<=", now - CERTIFICATE_EVERY),
+            ]
+        )
+        for endpoint in endpoints:
+            endpoint._post(
+                endpoint._translated("The certificate of %(name)s expires soon", name=endpoint.name),
+                [endpoint.failure_message, endpoint.failure_advice],
+                "degraded",
+            )
+            # Not by write(), which would have the sidecar read the connection again.
+            endpoint._write_protected({"certificate_told_at": now})
+
+    def action_send_test_alert(self):
+        """Tell what would be told if this connection failed now, marked as a test."""
+        self._check_group(AGENCY_GROUP)
+        self.check_access("write")
+        for endpoint in self:
+            event = (
+                self.env["insightpulse.connection.event"]
+                .sudo()
+                .create(
+                    {
+                        "endpoint_id": endpoint.id,
+                        "uuid": str(uuid4()),
+                        "date": fields.Datetime.now(),
+                        "kind": "test",
+                        "to_status": "failed",
+                    }
+                )
+            )
+            endpoint.sudo()._tell(event)
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._(
+                    "A test alert was sent to the followers. Its mail is on its way; its note is in the chatter."
+                ),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _tell(self, event):
+        """Post what happened, and open or close the activity of who is responsible."""
+        self.ensure_one()
+        title, lines = self._event_texts(event)
+        self._post(title, lines, event.to_status)
+        if event.kind == "test":
+            return
+        if event.to_status == "failed" and event.kind != "steady":
+            self._open_activity(title, lines)
+        elif event.to_status != "failed" and event.kind != "flapping":
+            self.activity_feedback([FAILED_ACTIVITY], feedback=title)
+
+    def _event_texts(self, event):
+        """Return what happened in a line, and more about it, in the language of who is responsible."""
+        self = self._in_owners_language()
+        event = event.with_env(self.env)
+        labels = dict(self._fields["status"]._description_selection(self.env))
+        status = labels[event.to_status]
+        reason, advice = self._explain(event.explanations, event.failure_kind, event.failure_text, event.failure_hint)
+        if event.kind == "test":
+            return (
+                self.env._("Test alert for %(name)s", name=self.name),
+                [self.env._("Somebody wanted to see whether alerts arrive. Nothing has happened.")],
+            )
+        if event.kind == "flapping":
+            title = self.env._("%(name)s goes up and down", name=self.name)
+            more = self.env._("Its changes are listed under History and not told one by one until it is steady again.")
+            return title, [reason, more]
+        if event.kind == "steady":
+            return self.env._("%(name)s is steady again: %(status)s", name=self.name, status=status), [reason, advice]
+        return self.env._("%(name)s: %(status)s", name=self.name, status=status), [reason, advice]
+
+    def _translated(self, source, **values):
+        return self._in_owners_language().env._(source, **values)
+
+    def _in_owners_language(self):
+        lang = self.owner_id.lang or self.env.user.lang
+        return self.with_context(lang=lang) if lang else self
+
+    def _post(self, title, lines, status):
+        """Post a note that followers get by mail, as each of them has chosen."""
+        body = Markup("<p><strong>%s</strong></p>") % title
+        body += Markup().join(Markup("<p>%s</p>") % line for line in lines if line)
+        # As the system: whoever pressed a button is a follower like any other.
+        self.with_user(SUPERUSER_ID).message_post(
+            body=body,
+            subject=title,
+            subtype_xmlid=SUBTYPES[status],
+            author_id=self.env.ref("base.partner_root").id,
+        )
+
+    def _open_activity(self, title, lines):
+        """Give who is responsible something to do, unless that is there already."""
+        if not self.owner_id or self.activity_search([FAILED_ACTIVITY]):
+            return
+        note = Markup().join(Markup("<p>%s</p>") % line for line in lines if line)
+        self.with_context(mail_activity_quick_update=True).activity_schedule(
+            FAILED_ACTIVITY, summary=title, note=note, user_id=self.owner_id.id
+        )
