@@ -23,6 +23,7 @@ _ORDER = [
     "test_probes",
     "test_kinds",
     "test_cli",
+    "test_rpc_dialects",
     "test_superset_import",
     "test_canary",
     "test_keys",

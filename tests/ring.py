@@ -243,6 +243,19 @@ class Session:
         raise AssertionError(f"{request.full_url} was reset five times")
 
 
+def api_key(odoo: Odoo, login: str) -> str:
+    """A new API key of a user."""
+    script = f"""
+from datetime import datetime, timedelta
+user = env["res.users"].search([("login", "=", {login!r})])
+keys = env["res.users.apikeys"].with_user(user).sudo()
+key = keys._generate("rpc", "tests", datetime.now() + timedelta(hours=3))
+env.cr.commit()
+print(key)
+"""
+    return odoo.shell(script).splitlines()[-1]
+
+
 def json2(odoo: Odoo, api_key: str, model: str, method: str, **arguments: Any) -> Any:
     """Calls a method over JSON-2."""
     headers = {

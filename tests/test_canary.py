@@ -18,6 +18,7 @@ from ring import (
     Databases,
     Session,
     add_manager,
+    api_key,
     configure,
     dump,
     healthy,
@@ -42,7 +43,7 @@ class Nest:
         self.manager, self.admin = Board(odoo), Board(odoo, "admin")
         self.canaries: dict[str, str] = {}
         self.errors: list[str] = []
-        self.api_key = self._api_key("manager")
+        self.api_key = api_key(odoo, "manager")
 
     def new(self, way: str) -> dict[str, str]:
         """A password and a key that nobody else has."""
@@ -59,18 +60,6 @@ class Nest:
         common = xmlrpc.client.ServerProxy(f"{self.odoo.url}/xmlrpc/2/common")
         uid = common.authenticate(self.odoo.database, "manager", "manager", {})
         return models.execute_kw(self.odoo.database, uid, "manager", MODEL, method, list(args), kwargs)
-
-    def _api_key(self, login: str) -> str:
-        return self.odoo.shell(
-            f"""
-from datetime import datetime, timedelta
-user = env["res.users"].search([("login", "=", {login!r})])
-keys = env["res.users.apikeys"].with_user(user).sudo()
-key = keys._generate("rpc", "tests", datetime.now() + timedelta(hours=3))
-env.cr.commit()
-print(key)
-"""
-        ).splitlines()[-1]
 
 
 @pytest.fixture(scope="module")

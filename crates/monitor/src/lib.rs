@@ -1,9 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod history;
+mod judge;
+mod monitor;
 mod outbox;
 mod patience;
 mod prober;
+mod report;
+mod roster;
+mod slots;
+mod turns;
+mod windows;
 
-pub use outbox::{Delivered, Delivery, Outbox, run_delivery};
+pub use history::{History, Point, Range, Uptime};
+pub use judge::{Asked, Unconfirmed};
+pub use monitor::{Changed, Monitor, Observer, Opens};
+pub use outbox::{Delivered, Delivery, Outbox, Urgency, run_delivery};
 pub use patience::Patience;
-pub use prober::{Answer, Job, Limits, Prober, TooManyTests};
+pub use prober::{Answer, Limits, TooManyTests};
+pub use report::{Event, EventKind, Report, Tally};
+pub use roster::Monitored;
+pub use slots::Slots;
+pub use turns::Concurrency;
+pub use windows::Window;

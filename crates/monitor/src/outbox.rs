@@ -1,26 +1,52 @@
-//! Results on their way to Odoo: the newest of each endpoint, until it has arrived.
+//! Reports on their way to Odoo: one of each endpoint, until it has arrived.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use insightpulse_domain::Outcome;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
+use crate::report::Report;
+
 /// What has still to be written back.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: Mutex<BTreeMap<Uuid, Outcome>>,
+    state: Mutex<State>,
     filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: BTreeMap<Uuid, Waiting>,
+    /// What was sent, and may have arrived: it stays as it is until Odoo has
+    /// said so, or else what it counts would be counted twice.
+    on_the_way: Vec<Report>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    report: Report,
+    urgency: Urgency,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// The newest measurement of what is as it was: it may wait for others.
+    Measured,
+    /// Something has changed, or somebody waits for it.
+    Changed,
 }
 
 /// Takes a batch to Odoo.
 pub trait Delivery: Send + Sync {
-    fn deliver(&self, batch: &[Outcome]) -> impl Future<Output = Delivered> + Send;
+    fn deliver(&self, batch: &[Report]) -> impl Future<Output = Delivered> + Send;
+
+    /// Odoo has them, or never will.
+    fn done(&self, _batch: &[Report]) {}
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -32,60 +58,108 @@ pub enum Delivered {
     Refused(String),
 }
 
-/// The most outcomes of one call.
+/// The most reports of one call.
 const BATCH: usize = 500;
 
-/// Results that end within this time of each other travel together.
+/// Reports that come within this time of each other travel together.
 const LINGER: Duration = Duration::from_millis(20);
+
+/// How long a mere measurement waits.
+const MEASURED_EVERY: Duration = Duration::from_secs(5);
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MOST: Duration = Duration::from_secs(15);
 
 impl Outbox {
-    /// Keeps an outcome, unless a newer one of the endpoint is there.
-    pub fn put(&self, outcome: Outcome) {
-        let mut waiting = self.lock();
-        match waiting.get(&outcome.record) {
-            Some(kept) if kept.probe >= outcome.probe => {}
-            _ => {
-                waiting.insert(outcome.record, outcome);
-            }
+    /// Adds to what waits of an endpoint.
+    pub fn put(&self, report: Report, urgency: Urgency) {
+        self.lock().put(report, urgency);
+        if urgency == Urgency::Changed {
+            self.filled.notify_one();
         }
-        drop(waiting);
-        self.filled.notify_one();
     }
 
-    /// Up to `most` of what is waiting, oldest probes first.
-    pub fn peek(&self, most: usize) -> Vec<Outcome> {
-        let mut batch: Vec<_> = self.lock().values().cloned().collect();
-        batch.sort_by_key(|outcome| outcome.probe);
-        batch.truncate(most);
-        batch
+    /// All that has not arrived, oldest probes first.
+    pub fn peek(&self) -> Vec<Report> {
+        let state = self.lock();
+        let waiting = state.waiting.values().map(|waiting| &waiting.report);
+        let mut reports: Vec<_> = state.on_the_way.iter().chain(waiting).cloned().collect();
+        reports.sort_by_key(|report| report.outcome.probe);
+        reports
     }
 
-    /// Forgets what has arrived; a newer outcome of the same endpoint stays.
-    pub fn confirm(&self, arrived: &[Outcome]) {
-        let mut waiting = self.lock();
-        for outcome in arrived {
-            if waiting
-                .get(&outcome.record)
-                .is_some_and(|kept| kept.probe == outcome.probe)
-            {
-                waiting.remove(&outcome.record);
-            }
-        }
+    /// Forgets the endpoints that are somebody else's from now on.
+    pub fn retain(&self, keep: impl Fn(Uuid) -> bool) {
+        let mut state = self.lock();
+        state.waiting.retain(|record, _| keep(*record));
+        state.on_the_way.retain(|report| keep(report.outcome.record));
     }
 
     pub fn len(&self) -> usize {
-        self.lock().len()
+        let state = self.lock();
+        state.waiting.len() + state.on_the_way.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Outcome>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is to be sent now: what was sent already, as it was; else at least
+    /// this urgent, oldest probes first.
+    fn send(&self, urgency: Urgency) -> Vec<Report> {
+        let mut state = self.lock();
+        if state.on_the_way.is_empty() {
+            let mut chosen: Vec<_> = state
+                .waiting
+                .iter()
+                .filter(|(_, waiting)| waiting.urgency >= urgency)
+                .map(|(record, waiting)| (waiting.report.outcome.probe, *record))
+                .collect();
+            if chosen.len() > BATCH {
+                chosen.select_nth_unstable(BATCH);
+                chosen.truncate(BATCH);
+            }
+            chosen.sort_unstable();
+            let mut batch = Vec::with_capacity(chosen.len());
+            for (_, record) in chosen {
+                batch.extend(state.waiting.remove(&record).map(|waiting| waiting.report));
+            }
+            state.on_the_way = batch;
+        }
+        state.on_the_way.clone()
+    }
+
+    /// Forgets what has arrived.
+    fn confirm(&self, arrived: &[Report]) {
+        self.lock().on_the_way.retain(|sent| {
+            !arrived
+                .iter()
+                .any(|report| report.outcome.probe == sent.outcome.probe)
+        });
+    }
+
+    fn has(&self, urgency: Urgency) -> bool {
+        let state = self.lock();
+        !state.on_the_way.is_empty() || state.waiting.values().any(|waiting| waiting.urgency >= urgency)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn put(&mut self, report: Report, urgency: Urgency) {
+        match self.waiting.get_mut(&report.outcome.record) {
+            Some(waiting) => {
+                waiting.report.merge(report);
+                waiting.urgency = waiting.urgency.max(urgency);
+            }
+            None => {
+                self.waiting
+                    .insert(report.outcome.record, Waiting { report, urgency });
+            }
+        }
     }
 }
 
@@ -100,20 +174,27 @@ pub async fn run_delivery(
 ) {
     let mut backoff = BACKOFF_FIRST;
     let mut complained = false;
+    let mut measured_at = Instant::now() + MEASURED_EVERY;
     while !stop.is_cancelled() {
-        if outbox.is_empty() {
+        if !outbox.has(Urgency::Changed) {
             tokio::select! {
                 () = outbox.filled.notified() => {}
+                () = sleep_until(measured_at) => {}
                 () = stop.cancelled() => break,
             }
         }
-        tokio::time::sleep(LINGER).await;
-        let delivering = deliver_batch(outbox, delivery);
+        let urgency = if measured_at <= Instant::now() {
+            Urgency::Measured
+        } else {
+            sleep(LINGER).await;
+            Urgency::Changed
+        };
+        let delivering = deliver_batch(outbox, delivery, urgency);
         tokio::pin!(delivering);
         let delivered = tokio::select! {
             delivered = &mut delivering => delivered,
             // What is on its way may arrive, or it would go twice.
-            () = stop.cancelled() => match tokio::time::timeout(grace, delivering).await {
+            () = stop.cancelled() => match timeout(grace, delivering).await {
                 Ok(delivered) => delivered,
                 Err(_) => return,
             },
@@ -124,6 +205,9 @@ pub async fn run_delivery(
                     info!("Odoo takes results again");
                 }
                 (backoff, complained) = (BACKOFF_FIRST, false);
+                if urgency == Urgency::Measured && !outbox.has(Urgency::Measured) {
+                    measured_at = Instant::now() + MEASURED_EVERY;
+                }
             }
             Err(reason) => {
                 if !complained {
@@ -134,7 +218,7 @@ pub async fn run_delivery(
                 }
                 complained = true;
                 tokio::select! {
-                    () = tokio::time::sleep(backoff) => {}
+                    () = sleep(backoff) => {}
                     () = stop.cancelled() => break,
                 }
                 backoff = (backoff * 2).min(BACKOFF_MOST);
@@ -144,40 +228,44 @@ pub async fn run_delivery(
     let until = Instant::now() + grace;
     let flushing = async {
         while !outbox.is_empty() {
-            if deliver_batch(outbox, delivery).await.is_err() {
-                tokio::time::sleep(BACKOFF_FIRST).await;
+            if deliver_batch(outbox, delivery, Urgency::Measured).await.is_err() {
+                sleep(BACKOFF_FIRST).await;
             }
         }
     };
-    tokio::time::timeout_at(until, flushing).await.ok();
+    timeout_at(until, flushing).await.ok();
 }
 
 /// `Err` when the rest has to wait, with the reason.
-async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery) -> Result<(), String> {
-    let batch = outbox.peek(BATCH);
+async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery, urgency: Urgency) -> Result<(), String> {
+    let batch = outbox.send(urgency);
     if batch.is_empty() {
         return Ok(());
     }
+    let arrived = |reports: &[Report]| {
+        outbox.confirm(reports);
+        delivery.done(reports);
+    };
     match delivery.deliver(&batch).await {
         Delivered::Accepted => {
             debug!(results = batch.len(), "Wrote results back to Odoo");
-            outbox.confirm(&batch);
+            arrived(&batch);
             Ok(())
         }
         Delivered::Later(reason) => Err(reason),
-        // One outcome must not hold up the others: each goes alone.
+        // One report must not hold up the others: each goes alone.
         Delivered::Refused(_) => {
-            for outcome in batch {
-                let alone = std::slice::from_ref(&outcome);
+            for report in batch {
+                let alone = std::slice::from_ref(&report);
                 match delivery.deliver(alone).await {
-                    Delivered::Accepted => outbox.confirm(alone),
+                    Delivered::Accepted => arrived(alone),
                     Delivered::Later(reason) => return Err(reason),
                     Delivered::Refused(reason) => {
                         error!(
-                            endpoint.id = outcome.id,
+                            endpoint.id = report.outcome.id,
                             reason, "Odoo refuses a result for good; it is dropped"
                         );
-                        outbox.confirm(alone);
+                        arrived(alone);
                     }
                 }
             }
@@ -190,26 +278,58 @@ async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery) -> Result<(), 
 mod tests {
     use std::collections::VecDeque;
 
-    use insightpulse_domain::{Evidence, Phases, Thresholds};
+    use insightpulse_domain::{Evidence, Outcome, Phases, Status, Thresholds};
     use jiff::Timestamp;
 
     use super::*;
+    use crate::report::{Event, EventKind, Tally};
 
-    fn outcome(record: u128, probe: u128) -> Outcome {
-        Outcome::new(
+    fn report(record: u128, probe: u128) -> Report {
+        let outcome = Outcome::new(
             (record as i64, Uuid::from_u128(record), 1),
             Uuid::from_u128(probe),
             Ok(Evidence::default()),
             Phases::default(),
             &Thresholds::default(),
             Timestamp::UNIX_EPOCH,
-        )
+        );
+        let tally = Tally {
+            day: "2026-11-27".parse().expect("a day"),
+            probes: 1,
+            failures: 0,
+            observed_s: 30.0,
+            up_s: 30.0,
+            latency_sum_ms: 2.0,
+            latency_max_ms: 2.0,
+        };
+        Report {
+            outcome,
+            unconfirmed: None,
+            is_flapping: false,
+            events: Vec::new(),
+            tallies: vec![tally],
+        }
     }
 
-    /// Answers as the test says, then accepts; remembers which probes came.
+    fn event(id: u128) -> Event {
+        Event {
+            id: Uuid::from_u128(id),
+            at: Timestamp::UNIX_EPOCH,
+            kind: EventKind::Transition,
+            from: None,
+            to: Status::Success,
+            is_flapping: false,
+            failure_kind: None,
+            failure_message: None,
+            failure_advice: None,
+            explanations: Vec::new(),
+        }
+    }
+
+    /// Answers as the test says, then accepts; remembers what came.
     struct Scripted {
         answers: Mutex<VecDeque<Delivered>>,
-        came: Mutex<Vec<Vec<u128>>>,
+        came: Mutex<Vec<Vec<Report>>>,
     }
 
     impl Scripted {
@@ -220,15 +340,22 @@ mod tests {
             }
         }
 
-        fn came(&self) -> Vec<Vec<u128>> {
+        fn batches(&self) -> Vec<Vec<Report>> {
             self.came.lock().expect("no panic").clone()
+        }
+
+        fn came(&self) -> Vec<Vec<u128>> {
+            let probe = |report: &Report| report.outcome.probe.as_u128();
+            self.batches()
+                .iter()
+                .map(|batch| batch.iter().map(probe).collect())
+                .collect()
         }
     }
 
     impl Delivery for Scripted {
-        async fn deliver(&self, batch: &[Outcome]) -> Delivered {
-            let probes = batch.iter().map(|outcome| outcome.probe.as_u128()).collect();
-            self.came.lock().expect("no panic").push(probes);
+        async fn deliver(&self, batch: &[Report]) -> Delivered {
+            self.came.lock().expect("no panic").push(batch.to_vec());
             self.answers
                 .lock()
                 .expect("no panic")
@@ -239,9 +366,13 @@ mod tests {
 
     /// Runs the delivery for a minute of paused time.
     async fn run(outbox: &Outbox, delivery: &Scripted) {
+        run_with(outbox, delivery, std::future::pending()).await;
+    }
+
+    async fn run_with(outbox: &Outbox, delivery: &Scripted, meanwhile: impl Future<Output = ()>) {
         let stop = CancellationToken::new();
         let stopping = async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            timeout(Duration::from_secs(60), meanwhile).await.ok();
             stop.cancel();
         };
         tokio::join!(
@@ -250,39 +381,69 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_newest_outcome_of_an_endpoint_is_kept_whatever_the_order() {
-        let outbox = Outbox::default();
-        outbox.put(outcome(1, 20));
-        outbox.put(outcome(1, 10));
-        outbox.put(outcome(2, 15));
-        assert_eq!(outbox.peek(9), [outcome(2, 15), outcome(1, 20)]);
+    fn later(times: usize) -> impl Iterator<Item = Delivered> {
+        (0..times).map(|_| Delivered::Later("refused".into()))
     }
 
     #[test]
-    fn a_confirmation_leaves_a_newer_outcome() {
+    fn the_newest_outcome_of_an_endpoint_is_kept_whatever_the_order() {
         let outbox = Outbox::default();
-        outbox.put(outcome(1, 10));
-        let sent = outbox.peek(9);
-        outbox.put(outcome(1, 20));
-        outbox.confirm(&sent);
-        assert_eq!(outbox.peek(9), [outcome(1, 20)]);
+        for (record, probe) in [(1, 20), (1, 10), (2, 15)] {
+            outbox.put(report(record, probe), Urgency::Measured);
+        }
+        let probes: Vec<_> = outbox
+            .peek()
+            .iter()
+            .map(|kept| kept.outcome.probe.as_u128())
+            .collect();
+        assert_eq!(probes, [15, 20]);
+    }
+
+    #[test]
+    fn events_are_kept_all_and_sums_add_up() {
+        let outbox = Outbox::default();
+        for id in 1..=3 {
+            let mut report = report(1, id);
+            report.events = vec![event(id)];
+            outbox.put(report, Urgency::Changed);
+        }
+        let [kept] = outbox.peek().try_into().expect("one report");
+        assert_eq!(kept.events, [event(1), event(2), event(3)]);
+        let [tally] = kept.tallies.try_into().expect("one day");
+        assert_eq!((tally.probes, tally.observed_s), (3, 90.0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn results_wait_while_odoo_is_away_and_arrive_when_it_is_back() {
         let outbox = Outbox::default();
-        outbox.put(outcome(1, 10));
-        let odoo = Scripted::new((0..4).map(|_| Delivered::Later("refused".into())));
+        outbox.put(report(1, 10), Urgency::Changed);
+        let odoo = Scripted::new(later(4));
         run(&outbox, &odoo).await;
         assert_eq!(odoo.came(), vec![vec![10]; 5]);
         assert!(outbox.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_may_have_arrived_is_sent_again_as_it_was() {
+        let outbox = Outbox::default();
+        outbox.put(report(1, 10), Urgency::Changed);
+        let odoo = Scripted::new(later(2));
+        let meanwhile = async {
+            sleep(Duration::from_millis(100)).await;
+            outbox.put(report(1, 20), Urgency::Changed);
+            std::future::pending().await
+        };
+        run_with(&outbox, &odoo, meanwhile).await;
+        assert_eq!(odoo.came(), vec![vec![10], vec![10], vec![10], vec![20]]);
+        let probes = |batch: &[Report]| batch[0].tallies[0].probes;
+        let sums: Vec<_> = odoo.batches().iter().map(|batch| probes(batch)).collect();
+        assert_eq!(sums, [1, 1, 1, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_ends_together_travels_together_in_bounded_batches() {
         let outbox = Outbox::default();
-        (1..=700).for_each(|n| outbox.put(outcome(n, n)));
+        (1..=700).for_each(|n| outbox.put(report(n, n), Urgency::Changed));
         let odoo = Scripted::new([]);
         run(&outbox, &odoo).await;
         let sizes: Vec<_> = odoo.came().iter().map(Vec::len).collect();
@@ -290,9 +451,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_refused_outcome_holds_up_no_other() {
+    async fn a_measurement_waits_for_others_and_a_change_does_not() {
         let outbox = Outbox::default();
-        (1..=3).for_each(|n| outbox.put(outcome(n, n)));
+        outbox.put(report(1, 10), Urgency::Measured);
+        let odoo = Scripted::new([]);
+        let meanwhile = async {
+            sleep(Duration::from_secs(1)).await;
+            outbox.put(report(2, 20), Urgency::Changed);
+            outbox.put(report(3, 30), Urgency::Measured);
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(odoo.came(), [vec![20]]);
+            sleep(MEASURED_EVERY).await;
+        };
+        run_with(&outbox, &odoo, meanwhile).await;
+        assert_eq!(odoo.came(), [vec![20], vec![10, 30]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_refused_report_holds_up_no_other() {
+        let outbox = Outbox::default();
+        (1..=3).for_each(|n| outbox.put(report(n, n), Urgency::Changed));
         let refused = || Delivered::Refused("bad".into());
         let odoo = Scripted::new([refused(), Delivered::Accepted, refused(), Delivered::Accepted]);
         run(&outbox, &odoo).await;
@@ -303,9 +481,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_delivered_before_the_end_is_left_for_the_caller() {
         let outbox = Outbox::default();
-        outbox.put(outcome(1, 10));
-        let odoo = Scripted::new((0..1000).map(|_| Delivered::Later("refused".into())));
+        outbox.put(report(1, 10), Urgency::Changed);
+        let odoo = Scripted::new(later(1000));
         run(&outbox, &odoo).await;
-        assert_eq!(outbox.peek(9), [outcome(1, 10)]);
+        assert_eq!(outbox.peek(), [report(1, 10)]);
     }
 }

@@ -1,21 +1,23 @@
-//! Runs the probes that somebody asked for.
+//! Runs probes: those that somebody asked for, and those that are due.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use insightpulse_domain::{Failure, FailureKind, Outcome, Phases, Reason, Thresholds};
+use insightpulse_domain::{Cadence, Failure, FailureKind, Outcome, Phases, Reason, Thresholds};
 use insightpulse_probe::{Egress, Probed, Target, probe};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::{Level, debug, enabled, error, info};
 use uuid::Uuid;
 
-use crate::outbox::Outbox;
+use crate::judge::Asked;
 use crate::patience::Patience;
+use crate::turns::{Concurrency, Turns};
 
 /// One endpoint to probe.
 pub struct Job {
@@ -23,6 +25,10 @@ pub struct Job {
     pub record: Uuid,
     pub revision: i64,
     pub name: String,
+    /// Where it is, as far as that can be told: for the limit of each host.
+    pub host: Option<String>,
+    pub agency: Option<i64>,
+    pub cadence: Cadence,
     /// Reads the endpoint and opens its secrets: called when the probe starts.
     pub open: Box<dyn FnOnce() -> Result<Target, Failure> + Send>,
 }
@@ -40,10 +46,10 @@ pub enum Answer {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long one probe may take.
+    /// How long one probe may take at most, whatever its endpoint allows.
     pub timeout: Duration,
     /// How many probes run at once; the others wait for their turn.
-    pub concurrency: usize,
+    pub concurrency: Concurrency,
 }
 
 /// More tests are waiting than are kept.
@@ -51,12 +57,24 @@ pub struct Limits {
 #[error("{WAITING_MAX} tests are waiting already")]
 pub struct TooManyTests;
 
+/// Takes in what probes find out.
+pub trait Landing: Send + Sync {
+    /// The id of the endpoint's next probe: greater than that of any before it.
+    fn probe_id(&self, record: Uuid) -> Uuid;
+
+    /// A probe begins, so long after its time if it had one.
+    fn begun(&self, _late: Option<Duration>) {}
+
+    /// Called exactly once for each probe.
+    fn landed(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence);
+}
+
 pub struct Prober {
     runtime: Handle,
     net: Arc<Egress>,
-    outbox: Arc<Outbox>,
+    landing: Arc<dyn Landing>,
     limits: Limits,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
     patience: Patience,
     state: Arc<Mutex<State>>,
     tasks: TaskTracker,
@@ -75,7 +93,16 @@ struct State {
 struct Flight {
     id: i64,
     probe: Uuid,
+    /// Somebody waits for it, whoever began it.
+    by_hand: Arc<AtomicBool>,
     outcome: watch::Receiver<Option<Arc<Outcome>>>,
+}
+
+/// A flight that has not ended, as who makes it sees it.
+struct Departure {
+    probe: Uuid,
+    by_hand: Arc<AtomicBool>,
+    landed: watch::Sender<Option<Arc<Outcome>>>,
 }
 
 struct Started {
@@ -95,13 +122,13 @@ const REQUEST_REMEMBERED: Duration = Duration::from_secs(60);
 
 impl Prober {
     /// Probes run on `runtime`, so they outlive the request that asked for them.
-    pub fn new(runtime: Handle, net: Arc<Egress>, outbox: Arc<Outbox>, limits: Limits) -> Self {
+    pub fn new(runtime: Handle, net: Arc<Egress>, landing: Arc<dyn Landing>, limits: Limits) -> Self {
         Self {
             runtime,
             net,
-            outbox,
+            landing,
             limits,
-            turns: Arc::new(Semaphore::new(limits.concurrency)),
+            turns: Arc::new(Turns::new(limits.concurrency)),
             patience: Patience::new(),
             state: Arc::default(),
             tasks: TaskTracker::new(),
@@ -127,6 +154,7 @@ impl Prober {
             id,
             probe,
             mut outcome,
+            ..
         } in flights
         {
             let landed = tokio::time::timeout_at(begun + granted, outcome.wait_for(Option::is_some)).await;
@@ -140,6 +168,31 @@ impl Prober {
         }
         self.patience.put_back(granted.saturating_sub(begun.elapsed()));
         Ok(answers)
+    }
+
+    /// Probes what is due, unless it is being probed when its turn comes: then
+    /// that one counts. `landed` is told of either.
+    pub fn probe_by_schedule(&self, job: Job, due: Instant) {
+        let flying = self.flying();
+        self.tasks.spawn_on(
+            async move {
+                let turn = flying
+                    .turns
+                    .take(Asked::BySchedule, job.host.as_deref(), job.agency)
+                    .await;
+                let (_, departure) = {
+                    let mut state = lock(&flying.state);
+                    if state.flights.contains_key(&(job.record, job.revision)) {
+                        return;
+                    }
+                    depart(&mut state, &job, flying.landing.as_ref(), Asked::BySchedule)
+                };
+                flying.landing.begun(Some(due.elapsed()));
+                flying.fly(job, departure).await;
+                drop(turn);
+            },
+            &self.runtime,
+        );
     }
 
     /// Waits until no probe is under way; start none afterwards.
@@ -166,7 +219,10 @@ impl Prober {
         let flights: Vec<_> = jobs
             .into_iter()
             .map(|job| match state.flights.get(&(job.record, job.revision)) {
-                Some(flight) => flight.clone(),
+                Some(flight) => {
+                    flight.by_hand.store(true, Ordering::Relaxed);
+                    flight.clone()
+                }
                 None => self.launch(&mut state, job),
             })
             .collect();
@@ -181,66 +237,129 @@ impl Prober {
     }
 
     fn launch(&self, state: &mut State, job: Job) -> Flight {
-        let (landed, outcome) = watch::channel(None);
-        let flight = Flight {
-            id: job.id,
-            probe: Uuid::now_v7(),
-            outcome,
-        };
-        let key = (job.record, job.revision);
-        state.flights.insert(key, flight.clone());
-
-        let probe_id = flight.probe;
-        let (turns, net, outbox) = (
-            Arc::clone(&self.turns),
-            Arc::clone(&self.net),
-            Arc::clone(&self.outbox),
-        );
-        let (shared, runtime, timeout) = (Arc::clone(&self.state), self.runtime.clone(), self.limits.timeout);
+        let (flight, departure) = depart(state, &job, self.landing.as_ref(), Asked::ByHand);
+        let flying = self.flying();
         self.tasks.spawn_on(
             async move {
-                let _turn = turns.acquire_owned().await;
-                let identity = (job.id, job.record, job.revision);
-                // A task of its own: a panic ends one probe, and is told.
-                let probing = runtime.spawn(async move {
-                    match (job.open)() {
-                        Ok(target) => {
-                            let probed = probe(&target, &net, Instant::now() + timeout).await;
-                            (probed, target.endpoint.thresholds)
-                        }
-                        Err(failure) => not_begun(failure),
-                    }
-                });
-                let (probed, thresholds) = probing.await.unwrap_or_else(|panic| {
-                    error!(endpoint.id = job.id, error = %panic, "A probe panicked");
-                    not_begun(Reason::Panicked {}.into())
-                });
-                let outcome = Arc::new(Outcome::new(
-                    identity,
-                    probe_id,
-                    probed.found,
-                    probed.phases,
-                    &thresholds,
-                    Timestamp::now(),
-                ));
-                info!(
-                    endpoint.id = job.id,
-                    endpoint.record = %job.record,
-                    endpoint.name = job.name,
-                    status = ?outcome.status,
-                    latency_ms = outcome.latency_ms,
-                    failure.kind = outcome.failure_kind.map(FailureKind::as_str),
-                    "Probed an endpoint"
-                );
-                outbox.put(outcome.as_ref().clone());
-                lock(&shared).flights.remove(&key);
-                // Nobody may be waiting any more.
-                landed.send(Some(outcome)).ok();
+                let turn = flying
+                    .turns
+                    .take(Asked::ByHand, job.host.as_deref(), job.agency)
+                    .await;
+                flying.landing.begun(None);
+                flying.fly(job, departure).await;
+                drop(turn);
             },
             &self.runtime,
         );
         flight
     }
+
+    fn flying(&self) -> Flying {
+        Flying {
+            runtime: self.runtime.clone(),
+            net: Arc::clone(&self.net),
+            landing: Arc::clone(&self.landing),
+            turns: Arc::clone(&self.turns),
+            state: Arc::clone(&self.state),
+            timeout: self.limits.timeout,
+        }
+    }
+}
+
+/// What a probe's task has of its prober.
+struct Flying {
+    runtime: Handle,
+    net: Arc<Egress>,
+    landing: Arc<dyn Landing>,
+    turns: Arc<Turns>,
+    state: Arc<Mutex<State>>,
+    timeout: Duration,
+}
+
+impl Flying {
+    async fn fly(&self, job: Job, departure: Departure) {
+        let Departure {
+            probe: probe_id,
+            by_hand,
+            landed,
+        } = departure;
+        let (id, record, revision) = (job.id, job.record, job.revision);
+        let net = Arc::clone(&self.net);
+        let allowed = self
+            .timeout
+            .min(Duration::from_millis(job.cadence.timeout_ms.into()));
+        // A task of its own: a panic ends one probe, and is told.
+        let probing = self.runtime.spawn(async move {
+            match (job.open)() {
+                Ok(target) => {
+                    let probed = probe(&target, &net, Instant::now() + allowed).await;
+                    (probed, target.endpoint.thresholds)
+                }
+                Err(failure) => not_begun(failure),
+            }
+        });
+        let (probed, thresholds) = probing.await.unwrap_or_else(|panic| {
+            error!(endpoint.id = id, error = %panic, "A probe panicked");
+            not_begun(Reason::Panicked {}.into())
+        });
+        let outcome = Arc::new(Outcome::new(
+            (id, record, revision),
+            probe_id,
+            probed.found,
+            probed.phases,
+            &thresholds,
+            Timestamp::now(),
+        ));
+        let asked = if by_hand.load(Ordering::Relaxed) {
+            Asked::ByHand
+        } else {
+            Asked::BySchedule
+        };
+        tell(&outcome, &job.name, asked);
+        lock(&self.state).flights.remove(&(record, revision));
+        self.landing.landed(&outcome, asked, &job.cadence);
+        // Nobody may be waiting any more.
+        landed.send(Some(outcome)).ok();
+    }
+}
+
+/// What somebody asked for is worth a line; ten thousand a minute are not.
+fn tell(outcome: &Outcome, name: &str, asked: Asked) {
+    macro_rules! say {
+        ($log:ident) => {
+            $log!(
+                endpoint.id = outcome.id,
+                endpoint.record = %outcome.record,
+                endpoint.name = name,
+                status = ?outcome.status,
+                latency_ms = outcome.latency_ms,
+                failure.kind = outcome.failure_kind.map(FailureKind::as_str),
+                "Probed an endpoint"
+            )
+        };
+    }
+    match asked {
+        Asked::ByHand => say!(info),
+        Asked::BySchedule if enabled!(Level::DEBUG) => say!(debug),
+        Asked::BySchedule => {}
+    }
+}
+
+fn depart(state: &mut State, job: &Job, landing: &dyn Landing, asked: Asked) -> (Flight, Departure) {
+    let (landed, outcome) = watch::channel(None);
+    let flight = Flight {
+        id: job.id,
+        probe: landing.probe_id(job.record),
+        by_hand: Arc::new(AtomicBool::new(asked == Asked::ByHand)),
+        outcome,
+    };
+    let departure = Departure {
+        probe: flight.probe,
+        by_hand: Arc::clone(&flight.by_hand),
+        landed,
+    };
+    state.flights.insert((job.record, job.revision), flight.clone());
+    (flight, departure)
 }
 
 impl State {
@@ -277,19 +396,48 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
+    use insightpulse_domain::Kind;
     use insightpulse_probe::EgressPolicy;
 
     use super::*;
 
+    /// Remembers what landed.
+    #[derive(Default)]
+    struct Field(Mutex<Vec<(Outcome, Asked)>>);
+
+    impl Field {
+        fn landed(&self) -> Vec<(Outcome, Asked)> {
+            self.0.lock().expect("no panic").clone()
+        }
+    }
+
+    impl Landing for Field {
+        fn probe_id(&self, _record: Uuid) -> Uuid {
+            Uuid::now_v7()
+        }
+
+        fn landed(&self, outcome: &Outcome, asked: Asked, _cadence: &Cadence) {
+            self.0.lock().expect("no panic").push((outcome.clone(), asked));
+        }
+    }
+
     fn prober() -> Prober {
+        prober_with(Arc::default())
+    }
+
+    fn prober_with(field: Arc<Field>) -> Prober {
         let net = Egress::new(EgressPolicy::default()).expect("TLS");
         let limits = Limits {
             timeout: Duration::from_secs(5),
-            concurrency: 8,
+            concurrency: Concurrency {
+                total: 8,
+                per_host: 8,
+                per_agency: 8,
+            },
         };
-        Prober::new(Handle::current(), Arc::new(net), Arc::default(), limits)
+        Prober::new(Handle::current(), Arc::new(net), field, limits)
     }
 
     /// A job that waits for `gate` and counts how often it was opened.
@@ -300,6 +448,9 @@ mod tests {
             record: Uuid::from_u128(id as u128),
             revision: 1,
             name: format!("Test {id}"),
+            host: None,
+            agency: None,
+            cadence: Kind::Api.cadence(),
             open: Box::new(move || {
                 opened.fetch_add(1, Ordering::SeqCst);
                 std::thread::sleep(wait);
@@ -309,8 +460,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_quick_probe_is_answered_and_goes_into_the_outbox() {
-        let (prober, opened) = (prober(), Arc::default());
+    async fn a_quick_probe_is_answered_and_lands() {
+        let (field, opened) = (Arc::<Field>::default(), Arc::default());
+        let prober = prober_with(Arc::clone(&field));
         let answers = prober
             .test(
                 "r1",
@@ -326,12 +478,13 @@ mod tests {
             (outcome.id, outcome.failure_kind),
             (7, Some(FailureKind::InvalidEndpoint))
         );
-        assert_eq!(prober.outbox.peek(10), [outcome.as_ref().clone()]);
+        assert_eq!(field.landed(), [(outcome.as_ref().clone(), Asked::ByHand)]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_slow_probe_is_told_as_testing_and_still_ends_in_the_outbox() {
-        let (prober, opened) = (prober(), Arc::default());
+    async fn a_slow_probe_is_told_as_testing_and_still_lands() {
+        let (field, opened) = (Arc::<Field>::default(), Arc::default());
+        let prober = prober_with(Arc::clone(&field));
         let slow = vec![job(7, &opened, Duration::from_millis(300))];
         let answers = prober
             .test("r1", slow, Duration::from_millis(1))
@@ -341,7 +494,7 @@ mod tests {
             panic!("{answers:?}")
         };
         prober.drain().await;
-        assert_eq!(prober.outbox.peek(10)[0].probe, *probe);
+        assert_eq!(field.landed()[0].0.probe, *probe);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -449,5 +602,38 @@ mod tests {
             kinds,
             [Some(FailureKind::Internal), Some(FailureKind::InvalidEndpoint)]
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_due_while_somebody_tests_it_is_probed_once_and_counts_as_by_hand() {
+        let (field, opened) = (Arc::<Field>::default(), Arc::default());
+        let prober = prober_with(Arc::clone(&field));
+        let slow = || job(7, &opened, Duration::from_millis(200));
+        prober
+            .test("r1", vec![slow()], Duration::ZERO)
+            .await
+            .expect("few tests");
+        prober.probe_by_schedule(slow(), Instant::now());
+        prober.drain().await;
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        assert!(matches!(field.landed().as_slice(), [(_, Asked::ByHand)]));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_tests_what_the_schedule_has_begun_joins_it() {
+        let (field, opened) = (Arc::<Field>::default(), Arc::default());
+        let prober = prober_with(Arc::clone(&field));
+        let slow = || job(7, &opened, Duration::from_millis(300));
+        prober.probe_by_schedule(slow(), Instant::now());
+        while opened.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let answers = prober
+            .test("r1", vec![slow()], Duration::from_secs(5))
+            .await
+            .expect("few tests");
+        assert!(matches!(answers.as_slice(), [Answer::Done(_)]), "{answers:?}");
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        assert!(matches!(field.landed().as_slice(), [(_, Asked::ByHand)]));
     }
 }

@@ -1,15 +1,16 @@
 //! A client for one Odoo database and one user.
 
-use std::time::Duration;
+use std::fmt;
+use std::str::FromStr;
 
-use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::call::Call;
 use crate::error::Error;
-use crate::jsonrpc;
+use crate::{http, json2, jsonrpc, version, xmlrpc};
 
 /// Which database, and as whom.
 #[derive(Debug, Clone)]
@@ -21,98 +22,245 @@ pub struct Account {
     pub api_key: SecretString,
 }
 
-pub struct Client {
-    http: reqwest::Client,
-    endpoint: Url,
-    account: Account,
-    uid: Mutex<Option<i64>>,
+/// How Odoo is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// JSON-RPC where the server's version still has it, JSON-2 from where it has not.
+    #[default]
+    Auto,
+    JsonRpc,
+    XmlRpc,
+    Json2,
 }
 
-/// Odoo itself ends a request after two minutes by default.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What [`Protocol::Auto`] comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    JsonRpc,
+    XmlRpc,
+    Json2,
+}
+
+pub struct Client {
+    http: reqwest::Client,
+    server: Url,
+    account: Account,
+    protocol: Protocol,
+    known: Mutex<Known>,
+}
+
+/// What a server is asked for once.
+#[derive(Default)]
+struct Known {
+    dialect: Option<Dialect>,
+    uid: Option<i64>,
+}
+
+impl Protocol {
+    pub const ALL: [Protocol; 4] = [
+        Protocol::Auto,
+        Protocol::JsonRpc,
+        Protocol::XmlRpc,
+        Protocol::Json2,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Auto => "auto",
+            Protocol::JsonRpc => "jsonrpc",
+            Protocol::XmlRpc => "xmlrpc",
+            Protocol::Json2 => "json2",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.as_str() == text)
+            .ok_or_else(|| {
+                format!("“{text}” is no protocol of Odoo's; it may be auto, jsonrpc, xmlrpc or json2")
+            })
+    }
+}
 
 impl Client {
-    pub fn new(account: Account) -> Result<Self, Error> {
-        let bad_url = || Error::BadUrl(account.url.clone());
-        let endpoint = Url::parse(&account.url)
+    pub fn new(account: Account, protocol: Protocol) -> Result<Self, Error> {
+        let server = Url::parse(&account.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .and_then(|url| url.join("/jsonrpc").ok())
-            .ok_or_else(bad_url)?;
-        let http = reqwest::Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // The body holds the API key: it goes to the address that was configured, or nowhere.
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| Error::Unreachable(error.without_url().to_string()))?;
+            .ok_or_else(|| Error::BadUrl(account.url.clone()))?;
         Ok(Self {
-            http,
-            endpoint,
+            http: http::client()?,
+            server,
             account,
-            uid: Mutex::new(None),
+            protocol,
+            known: Mutex::default(),
         })
     }
 
-    /// Calls a public method of a model: `args` is an array, `kwargs` an object.
-    pub async fn call(&self, model: &str, method: &str, args: Value, kwargs: Value) -> Result<Value, Error> {
-        let uid = self.uid().await?;
-        let arguments = json!([
-            self.account.database,
-            uid,
-            self.account.api_key.expose_secret(),
-            model,
-            method,
-            args,
-            kwargs
-        ]);
-        let answer = jsonrpc::call(&self.http, &self.endpoint, "object", "execute_kw", arguments).await;
-        if matches!(answer, Err(Error::AccessDenied)) {
+    /// Calls a public method of a model.
+    pub async fn call(&self, call: Call) -> Result<Value, Error> {
+        let dialect = self.dialect().await?;
+        let answer = match dialect {
+            Dialect::Json2 => json2::call(&self.http, &self.server, &self.account, &call).await,
+            Dialect::JsonRpc | Dialect::XmlRpc => {
+                let (positional, named) = call.split();
+                let arguments = json!([
+                    self.account.database,
+                    self.uid(dialect).await?,
+                    self.account.api_key.expose_secret(),
+                    call.model,
+                    call.method,
+                    positional,
+                    named,
+                ]);
+                self.service(dialect, "object", "execute_kw", arguments).await
+            }
+        };
+        match answer {
             // The user may have been made anew, under another id.
-            *self.uid.lock().await = None;
+            Err(Error::AccessDenied) => self.known.lock().await.uid = None,
+            // The server may be another version by now.
+            Err(Error::NotOdoo(404)) => self.known.lock().await.dialect = None,
+            _ => {}
         }
         answer
     }
 
-    /// Logs in, if that has not been done: `Ok` means that Odoo is there, has
-    /// the database and knows the key.
-    pub async fn uid(&self) -> Result<i64, Error> {
-        let mut known = self.uid.lock().await;
-        match *known {
-            Some(uid) => Ok(uid),
-            None => {
-                let uid = self.authenticate().await?;
-                *known = Some(uid);
-                Ok(uid)
+    /// `Ok` means that Odoo is there, has the database and knows the key.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self.dialect().await? {
+            Dialect::Json2 => {
+                let call = Call::new("res.users", "context_get");
+                json2::call(&self.http, &self.server, &self.account, &call)
+                    .await
+                    .map(drop)
+            }
+            dialect => self.uid(dialect).await.map(drop),
+        }
+    }
+
+    async fn dialect(&self) -> Result<Dialect, Error> {
+        match self.protocol {
+            Protocol::JsonRpc => Ok(Dialect::JsonRpc),
+            Protocol::XmlRpc => Ok(Dialect::XmlRpc),
+            Protocol::Json2 => Ok(Dialect::Json2),
+            Protocol::Auto => {
+                let mut known = self.known.lock().await;
+                if let Some(dialect) = known.dialect {
+                    return Ok(dialect);
+                }
+                let dialect = match version::of(&self.http, &self.server).await? {
+                    Some(major) if major >= version::WITHOUT_JSONRPC => Dialect::Json2,
+                    Some(_) | None => Dialect::JsonRpc,
+                };
+                known.dialect = Some(dialect);
+                Ok(dialect)
             }
         }
     }
 
-    async fn authenticate(&self) -> Result<i64, Error> {
+    /// Odoo hashes a password to answer this, which takes a third of a second:
+    /// it is asked once.
+    async fn uid(&self, dialect: Dialect) -> Result<i64, Error> {
+        let mut known = self.known.lock().await;
+        if let Some(uid) = known.uid {
+            return Ok(uid);
+        }
         let arguments = json!([
             self.account.database,
             self.account.login,
             self.account.api_key.expose_secret(),
             {}
         ]);
-        let uid = jsonrpc::call(&self.http, &self.endpoint, "common", "authenticate", arguments).await?;
+        let uid = self.service(dialect, "common", "authenticate", arguments).await?;
         // A wrong key is not an error to Odoo, but the answer `false`.
-        uid.as_i64().ok_or(Error::AccessDenied)
+        let uid = uid.as_i64().ok_or(Error::AccessDenied)?;
+        known.uid = Some(uid);
+        Ok(uid)
     }
+
+    async fn service(
+        &self,
+        dialect: Dialect,
+        service: &str,
+        method: &str,
+        arguments: Value,
+    ) -> Result<Value, Error> {
+        match dialect {
+            Dialect::XmlRpc => xmlrpc::call(&self.http, &self.server, service, method, arguments).await,
+            Dialect::JsonRpc | Dialect::Json2 => {
+                jsonrpc::call(&self.http, &self.server, service, method, arguments).await
+            }
+        }
+    }
+}
+
+/// A place on the server, whose own path does not count.
+pub(crate) fn at(server: &Url, path: &str) -> Url {
+    let mut url = server.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.set_path(path);
+    url
 }
 
 #[cfg(test)]
 mod tests {
-    use wiremock::matchers::body_partial_json;
+    use wiremock::matchers::{body_partial_json, body_string_contains, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
 
+    fn client(server: &MockServer, protocol: Protocol) -> Client {
+        // Another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let account = Account {
+            url: server.uri(),
+            database: "d".into(),
+            login: "l".into(),
+            api_key: "k".to_owned().into(),
+        };
+        Client::new(account, protocol).expect("an address")
+    }
+
+    async fn answer(server: &MockServer, at: &str, template: ResponseTemplate) {
+        Mock::given(method("POST"))
+            .and(path(at))
+            .respond_with(template)
+            .mount(server)
+            .await;
+    }
+
+    async fn is_version(server: &MockServer, version: &str, times: u64) {
+        Mock::given(method("GET"))
+            .and(path("/web/version"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"version": version})))
+            .expect(times)
+            .mount(server)
+            .await;
+    }
+
+    fn fault(name: &str) -> Value {
+        json!({"name": name, "message": "No.", "debug": "Traceback with a secret"})
+    }
+
+    async fn ask(client: &Client) -> Result<Value, Error> {
+        client.call(Call::new("m", "f").ids([7]).arg("a", 1)).await
+    }
+
     #[tokio::test]
     async fn after_a_refused_key_it_logs_in_anew() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let server = MockServer::start().await;
         let answering = |service: &str, body: Value| {
             Mock::given(body_partial_json(json!({"params": {"service": service}})))
@@ -122,20 +270,198 @@ mod tests {
             .expect(2)
             .mount(&server)
             .await;
-        let denied = json!({"error": {"data": {"name": "odoo.exceptions.AccessDenied", "message": "No."}}});
+        let denied = json!({"error": {"data": fault("odoo.exceptions.AccessDenied")}});
         answering("object", denied).up_to_n_times(1).mount(&server).await;
         answering("object", json!({"result": true})).mount(&server).await;
-        let odoo = Client::new(Account {
-            url: server.uri(),
-            database: "d".into(),
-            login: "l".into(),
-            api_key: "k".to_owned().into(),
-        })
-        .expect("an address");
-        let ask = async || odoo.call("m", "f", json!([]), json!({})).await;
-        assert!(matches!(ask().await, Err(Error::AccessDenied)));
-        assert_eq!(ask().await.expect("an answer"), json!(true));
-        assert_eq!(ask().await.expect("an answer"), json!(true));
+        let odoo = client(&server, Protocol::JsonRpc);
+        assert!(matches!(ask(&odoo).await, Err(Error::AccessDenied)));
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!(true));
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!(true));
         server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn by_itself_it_speaks_json_rpc_where_that_is_and_asks_once() {
+        let server = MockServer::start().await;
+        is_version(&server, "19.0", 1).await;
+        answer(
+            &server,
+            "/jsonrpc",
+            ResponseTemplate::new(200).set_body_json(json!({"result": 7})),
+        )
+        .await;
+        let odoo = client(&server, Protocol::Auto);
+        for _ in 0..2 {
+            assert_eq!(ask(&odoo).await.expect("an answer"), json!(7));
+        }
+        server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn by_itself_it_speaks_json_2_where_nothing_else_is() {
+        let server = MockServer::start().await;
+        is_version(&server, "22.0", 1).await;
+        Mock::given(path("/json/2/m/f"))
+            .and(header("Authorization", "Bearer k"))
+            .and(header("X-Odoo-Database", "d"))
+            .and(body_partial_json(json!({"ids": [7], "a": 1})))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!("two")))
+            .mount(&server)
+            .await;
+        let odoo = client(&server, Protocol::Auto);
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+        server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_upgraded_is_spoken_to_anew() {
+        let server = MockServer::start().await;
+        Mock::given(path("/web/version"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"version": "21.0"})))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        is_version(&server, "22.0", 1).await;
+        Mock::given(path("/jsonrpc"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"result": 7})))
+            .up_to_n_times(2)
+            .mount(&server)
+            .await;
+        answer(
+            &server,
+            "/json/2/m/f",
+            ResponseTemplate::new(200).set_body_json(json!("two")),
+        )
+        .await;
+        let odoo = client(&server, Protocol::Auto);
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!(7));
+        assert!(matches!(ask(&odoo).await, Err(Error::NotOdoo(404))));
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+        server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn an_odoo_that_does_not_tell_its_version_is_an_old_one() {
+        let server = MockServer::start().await;
+        answer(
+            &server,
+            "/jsonrpc",
+            ResponseTemplate::new(200).set_body_json(json!({"result": 7})),
+        )
+        .await;
+        assert_eq!(
+            ask(&client(&server, Protocol::Auto)).await.expect("an answer"),
+            json!(7)
+        );
+    }
+
+    #[tokio::test]
+    async fn xml_rpc_asks_the_same_services() {
+        let server = MockServer::start().await;
+        let int = |number: i64| {
+            ResponseTemplate::new(200).set_body_string(format!(
+                "<?xml version='1.0'?><methodResponse><params><param><value><int>{number}</int></value></param></params></methodResponse>"
+            ))
+        };
+        answer(&server, "/xmlrpc/common", int(7)).await;
+        Mock::given(path("/xmlrpc/object"))
+            .and(body_string_contains("<methodName>execute_kw</methodName>"))
+            .and(body_string_contains("<int>7</int>"))
+            .respond_with(int(8))
+            .mount(&server)
+            .await;
+        assert_eq!(
+            ask(&client(&server, Protocol::XmlRpc)).await.expect("an answer"),
+            json!(8)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_traceback_is_in_no_error() {
+        for (protocol, at, template) in [
+            (
+                Protocol::JsonRpc,
+                "/jsonrpc",
+                ResponseTemplate::new(200).set_body_json(json!({"error": {"data": fault("builtins.ValueError")}})),
+            ),
+            (
+                Protocol::Json2,
+                "/json/2/m/f",
+                ResponseTemplate::new(500).set_body_json(fault("builtins.ValueError")),
+            ),
+            (
+                Protocol::XmlRpc,
+                "/xmlrpc/common",
+                ResponseTemplate::new(200).set_body_string(
+                    "<methodResponse><fault><value><struct><member><name>faultCode</name><value><string>No.</string></value></member>\
+                     <member><name>faultString</name><value><string>Traceback with a secret\nValueError: No.</string></value></member>\
+                     </struct></value></fault></methodResponse>",
+                ),
+            ),
+        ] {
+            let server = MockServer::start().await;
+            answer(&server, at, template).await;
+            let error = ask(&client(&server, protocol)).await.expect_err("an error");
+            assert!(matches!(&error, Error::Server(words) if words == "No."), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("Traceback"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxys_page_is_not_odoo_in_any_protocol() {
+        for protocol in [
+            Protocol::JsonRpc,
+            Protocol::XmlRpc,
+            Protocol::Json2,
+            Protocol::Auto,
+        ] {
+            for status in [200, 404, 502] {
+                let server = MockServer::start().await;
+                Mock::given(wiremock::matchers::any())
+                    .respond_with(ResponseTemplate::new(status).set_body_string("<html>Sign in</html>"))
+                    .mount(&server)
+                    .await;
+                let error = ask(&client(&server, protocol)).await.expect_err("an error");
+                assert!(
+                    matches!(error, Error::NotOdoo(code) if code == status),
+                    "{protocol}: {error:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn json_2_without_the_database_is_a_wrong_database_where_odoo_is() {
+        let server = MockServer::start().await;
+        is_version(&server, "19.0", 1).await;
+        answer(
+            &server,
+            "/json/2/m/f",
+            ResponseTemplate::new(404).set_body_string("<html>404</html>"),
+        )
+        .await;
+        let error = ask(&client(&server, Protocol::Json2))
+            .await
+            .expect_err("an error");
+        assert!(matches!(error, Error::WrongDatabase), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_address_is_unreachable() {
+        for protocol in Protocol::ALL {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let account = Account {
+                url: "http://127.0.0.1:1".into(),
+                database: "d".into(),
+                login: "l".into(),
+                api_key: "k".to_owned().into(),
+            };
+            let odoo = Client::new(account, protocol).expect("an address");
+            let error = ask(&odoo).await.expect_err("an error");
+            assert!(
+                matches!(&error, Error::Unreachable(_)) && error.is_retryable(),
+                "{error:?}"
+            );
+        }
     }
 }

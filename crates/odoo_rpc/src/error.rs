@@ -23,6 +23,8 @@ pub enum Error {
     Invalid(String),
     #[error("the record does not exist: {0}")]
     Missing(String),
+    #[error("Odoo has no such method: {0}")]
+    NoSuchMethod(String),
     #[error("Odoo failed: {0}")]
     Server(String),
 }
@@ -38,6 +40,8 @@ impl Error {
             | Error::WrongDatabase
             | Error::AccessDenied
             | Error::Forbidden(_)
+            // The addon may be about to be upgraded.
+            | Error::NoSuchMethod(_)
             | Error::Server(_) => true,
             Error::BadUrl(_) | Error::TooLarge(_) | Error::Invalid(_) | Error::Missing(_) => false,
         }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use insightpulse_domain::{Outcome, Status};
+use insightpulse_domain::Status;
+use insightpulse_monitor::{Observer, Report};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -144,6 +145,8 @@ impl Metrics {
     }
 }
 
+impl Observer for TenantMetrics {}
+
 impl TenantMetrics {
     pub fn odoo_takes_results(&self, takes: bool) {
         self.shared
@@ -152,11 +155,11 @@ impl TenantMetrics {
             .set(i64::from(takes));
     }
 
-    pub fn delivered(&self, batch: &[Outcome]) {
-        for outcome in batch {
+    pub fn delivered(&self, batch: &[Report]) {
+        for report in batch {
             let labels = ResultLabels {
                 database: self.labels.database.clone(),
-                status: status_name(outcome.status),
+                status: status_name(report.outcome.status),
             };
             self.shared.results.get_or_create(&labels).inc();
         }

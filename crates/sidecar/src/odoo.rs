@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use insightpulse_domain::{Outcome, RawEndpoint};
-use insightpulse_odoo_rpc::{Client, Error};
+use insightpulse_domain::RawEndpoint;
+use insightpulse_monitor::{Monitored, Report};
+use insightpulse_odoo_rpc::{Call, Client, Error};
 use insightpulse_vault::Field;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const ENDPOINTS: &str = "insightpulse.connection.endpoint";
 const SIDECAR: &str = "insightpulse.sidecar";
@@ -38,24 +40,53 @@ pub struct ResealReceipt {
     pub skipped: u64,
 }
 
+/// A page of the list of all endpoints that are to be monitored.
+#[derive(Debug, Deserialize)]
+pub struct Versions {
+    /// Which database answers.
+    pub database: Uuid,
+    /// Changes with what counts for all of them.
+    pub rules: String,
+    /// Id, uuid and version, by id.
+    pub rows: Vec<(i64, Uuid, String)>,
+}
+
 impl Odoo {
     pub fn new(client: Client) -> Self {
         Self(client)
     }
 
     /// With an empty batch it proves the key, the right and the addon.
-    pub async fn apply_probe_results(&self, batch: &[Outcome]) -> Result<Value, Error> {
-        self.call(ENDPOINTS, "apply_probe_results", json!([batch])).await
+    pub async fn apply_probe_results(&self, database: Uuid, batch: &[Report]) -> Result<Value, Error> {
+        let call = Call::new(ENDPOINTS, "apply_probe_results")
+            .arg("results", json!(batch))
+            .arg("database", json!(database));
+        self.call(call).await
+    }
+
+    /// All endpoints that are to be monitored, by id, from after one on.
+    pub async fn monitored_versions(&self, after_id: i64, limit: usize) -> Result<Versions, Error> {
+        let call = Call::new(ENDPOINTS, "monitored_versions")
+            .arg("after_id", after_id)
+            .arg("limit", limit);
+        self.call(call).await
+    }
+
+    /// Those of them that are to be monitored, whole.
+    pub async fn monitored_endpoints(&self, ids: &[i64]) -> Result<Vec<Monitored>, Error> {
+        // Not the records that a method is called on: it is a method of the model.
+        let call = Call::new(ENDPOINTS, "monitored_endpoints").arg("endpoint_ids", json!(ids));
+        self.call(call).await
     }
 
     /// Makes another API key of our user; the older ones stay valid.
     pub async fn renew_api_key(&self) -> Result<RenewedKey, Error> {
-        self.call(SIDECAR, "renew_api_key", json!([])).await
+        self.call(Call::new(SIDECAR, "renew_api_key")).await
     }
 
     /// Removes all keys of our user but the newest.
     pub async fn retire_older_api_keys(&self) -> Result<(), Error> {
-        self.call::<Value>(SIDECAR, "retire_older_api_keys", json!([]))
+        self.call::<Value>(Call::new(SIDECAR, "retire_older_api_keys"))
             .await
             .map(drop)
     }
@@ -67,21 +98,26 @@ impl Odoo {
         limit: usize,
         except_key: &str,
     ) -> Result<Vec<RawEndpoint>, Error> {
-        self.call(ENDPOINTS, "sealed_secrets", json!([after_id, limit, except_key]))
-            .await
+        let call = Call::new(ENDPOINTS, "sealed_secrets")
+            .arg("after_id", after_id)
+            .arg("limit", limit)
+            .arg("except_key", except_key);
+        self.call(call).await
     }
 
     pub async fn apply_resealed(&self, items: &[Resealed]) -> Result<ResealReceipt, Error> {
-        self.call(ENDPOINTS, "apply_resealed", json!([items])).await
+        self.call(Call::new(ENDPOINTS, "apply_resealed").arg("items", json!(items)))
+            .await
     }
 
     /// How many stored secrets each key sealed.
     pub async fn count_sealed_secrets(&self) -> Result<BTreeMap<String, u64>, Error> {
-        self.call(ENDPOINTS, "count_sealed_secrets", json!([])).await
+        self.call(Call::new(ENDPOINTS, "count_sealed_secrets")).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, model: &str, method: &str, args: Value) -> Result<T, Error> {
-        let answer = self.0.call(model, method, args, json!({})).await?;
+    async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let method = call.method().to_owned();
+        let answer = self.0.call(call).await?;
         // What the answer was may be a key: its text is not repeated.
         serde_json::from_value(answer).map_err(|_| {
             Error::Invalid(format!(

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use insightpulse_odoo_rpc::{Account, Client};
+use insightpulse_odoo_rpc::{Account, Client, Protocol};
 use insightpulse_vault::{Keyring, PairingBinding, SealedToken};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -42,14 +42,15 @@ pub struct Pairings(PathBuf);
 
 impl Pairing {
     /// A client that calls this Odoo.
-    pub fn client(&self, keyring: &Keyring) -> anyhow::Result<Client> {
+    pub fn client(&self, keyring: &Keyring, protocol: Protocol) -> anyhow::Result<Client> {
         let account = Account {
             url: self.odoo_url.clone(),
             database: self.database_name.clone(),
             login: self.login.clone(),
             api_key: self.open_api_key(keyring)?,
         };
-        Client::new(account).with_context(|| format!("call Odoo for the database {}", self.database_name))
+        Client::new(account, protocol)
+            .with_context(|| format!("call Odoo for the database {}", self.database_name))
     }
 
     /// The token that the API key is stored as.

@@ -1,6 +1,7 @@
 //! Opens what an endpoint has stored, for as long as one answer takes.
 
-use insightpulse_domain::RawEndpoint;
+use insightpulse_domain::{Endpoint, Failure, RawEndpoint, Reason};
+use insightpulse_probe::Target;
 use insightpulse_vault::{Binding, Field, Keyring, OpenError};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -23,4 +24,22 @@ pub fn open_secret(
         .parse()
         .and_then(|token| keyring.open(&token, &binding))
         .map(Some)
+}
+
+/// Reads the endpoint and opens its secrets, for one probe.
+pub fn open_target(keyring: &Keyring, database: Uuid, raw: &RawEndpoint) -> Result<Target, Failure> {
+    let endpoint = Endpoint::parse(raw)?;
+    let open = |field| {
+        open_secret(keyring, database, raw, field).map_err(|error| {
+            Failure::from(Reason::SecretUnreadable {
+                detail: error.to_string(),
+            })
+        })
+    };
+    Ok(Target {
+        endpoint,
+        password: open(Field::Password)?,
+        api_key: open(Field::ApiKey)?,
+        client_key: open(Field::ClientKey)?,
+    })
 }

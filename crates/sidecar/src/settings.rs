@@ -7,8 +7,8 @@ use std::{env, fs};
 
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
-use insightpulse_monitor::Limits;
-use insightpulse_odoo_rpc::Account;
+use insightpulse_monitor::{Concurrency, Limits};
+use insightpulse_odoo_rpc::{Account, Protocol};
 use insightpulse_probe::{EgressPolicy, EgressRule};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error;
@@ -75,18 +75,26 @@ struct RawEgress {
 struct RawProbe {
     timeout_ms: u64,
     concurrency: usize,
+    per_host: usize,
+    per_agency: usize,
 }
 
-/// For the verbs that ask Odoo as one of its users; `serve` is told by a pairing.
+/// For the verbs that ask Odoo as one of its users; `serve` is told by a pairing,
+/// and takes from here how to speak.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "the table [odoo]")]
 struct RawOdoo {
+    protocol: RawProtocol,
     url: Option<String>,
     database: Option<String>,
     login: Option<String>,
     api_key: Option<SecretString>,
     api_key_file: Option<PathBuf>,
 }
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct RawProtocol(Protocol);
 
 /// `INSIGHTPULSE_LOG__FILTER`, `INSIGHTPULSE_LOG__FORMAT`.
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +130,8 @@ pub struct StateSettings {
     /// `INSIGHTPULSE_STATE_DIR`: what must outlive the process.
     pub directory: PathBuf,
     pub keyring: KeyringSettings,
+    /// `INSIGHTPULSE_ODOO__PROTOCOL`: how every Odoo is spoken to.
+    pub protocol: Protocol,
 }
 
 /// Where the keys come from.
@@ -190,8 +200,10 @@ impl Default for RawServer {
 impl Default for RawProbe {
     fn default() -> Self {
         Self {
-            timeout_ms: 5_000,
+            timeout_ms: 60_000,
             concurrency: 512,
+            per_host: 32,
+            per_agency: 256,
         }
     }
 }
@@ -202,6 +214,14 @@ impl Default for LogSettings {
             filter: "info".into(),
             format: LogFormat::Text,
         }
+    }
+}
+
+impl TryFrom<String> for RawProtocol {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
     }
 }
 
@@ -226,8 +246,9 @@ impl RawSettings {
     }
 
     /// `INSIGHTPULSE_ODOO__…`: which Odoo, and as whom.
-    pub fn odoo(self) -> anyhow::Result<Account> {
+    pub fn odoo(self) -> anyhow::Result<(Account, Protocol)> {
         let RawOdoo {
+            protocol,
             url,
             database,
             login,
@@ -235,7 +256,7 @@ impl RawSettings {
             api_key_file,
         } = self.odoo;
         let given = |key: &str, value: Option<String>, what: &str| value.with_context(|| missing(key, what));
-        Ok(Account {
+        let account = Account {
             url: given(
                 "odoo.url",
                 url,
@@ -249,7 +270,8 @@ impl RawSettings {
                     "a key from My Profile → Account Security → New API Key",
                 )
             })?,
-        })
+        };
+        Ok((account, protocol.0))
     }
 
     /// Reads the file, if one is named, and the environment, which goes before it.
@@ -293,7 +315,11 @@ impl RawSettings {
                 "keyring.file, keyring.mounted and keyring.text: set one of them, and leave out the others"
             ),
         };
-        Ok(StateSettings { directory, keyring })
+        Ok(StateSettings {
+            directory,
+            keyring,
+            protocol: self.odoo.protocol.0,
+        })
     }
 
     /// What Odoo's settings take for the sidecar's address.
@@ -369,8 +395,14 @@ impl Settings {
         if !(100..=60_000).contains(&probe.timeout_ms) {
             bail!("probe.timeout_ms is {}; it may be 100 to 60000", probe.timeout_ms);
         }
-        if !(1..=10_000).contains(&probe.concurrency) {
-            bail!("probe.concurrency is {}; it may be 1 to 10000", probe.concurrency);
+        for (key, number) in [
+            ("concurrency", probe.concurrency),
+            ("per_host", probe.per_host),
+            ("per_agency", probe.per_agency),
+        ] {
+            if !(1..=10_000).contains(&number) {
+                bail!("probe.{key} is {number}; it may be 1 to 10000");
+            }
         }
         Ok(Self {
             server: ServerSettings {
@@ -382,7 +414,11 @@ impl Settings {
             egress: egress.into(),
             probe: Limits {
                 timeout: Duration::from_millis(probe.timeout_ms),
-                concurrency: probe.concurrency,
+                concurrency: Concurrency {
+                    total: probe.concurrency,
+                    per_host: probe.per_host,
+                    per_agency: probe.per_agency,
+                },
             },
             log,
         })

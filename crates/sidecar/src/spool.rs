@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use insightpulse_domain::Outcome;
-use insightpulse_monitor::Outbox;
+use insightpulse_monitor::{Outbox, Report, Urgency};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -24,9 +23,11 @@ impl Spool {
     /// no reason not to start: a test that is run again measures anew.
     pub fn restore(&self, outbox: &Outbox) {
         match self.read() {
-            Ok(outcomes) => {
-                let results = outcomes.len();
-                outcomes.into_iter().for_each(|outcome| outbox.put(outcome));
+            Ok(reports) => {
+                let results = reports.len();
+                reports
+                    .into_iter()
+                    .for_each(|report| outbox.put(report, Urgency::Changed));
                 if results > 0 {
                     info!(
                         results,
@@ -43,7 +44,7 @@ impl Spool {
 
     /// Leaves the outbox for the next process, or says how much is lost.
     pub fn save(&self, outbox: &Outbox) {
-        let left = outbox.peek(usize::MAX);
+        let left = outbox.peek();
         if left.is_empty() {
             return;
         }
@@ -72,7 +73,7 @@ impl Spool {
         }
     }
 
-    fn read(&self) -> anyhow::Result<Vec<Outcome>> {
+    fn read(&self) -> anyhow::Result<Vec<Report>> {
         let bytes = match fs::read(&self.0) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -86,22 +87,29 @@ impl Spool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use insightpulse_domain::{Evidence, Phases, Thresholds};
+    use insightpulse_domain::{Evidence, Outcome, Phases, Thresholds};
 
-    fn outcome() -> Outcome {
+    fn report() -> Report {
         let phases = Phases {
             connect_ms: Some(0.25),
             ..Phases::default()
         };
         let identity = (7, Uuid::from_u128(7), 3);
-        Outcome::new(
+        let outcome = Outcome::new(
             identity,
             Uuid::now_v7(),
             Ok(Evidence::default()),
             phases,
             &Thresholds::default(),
             jiff::Timestamp::UNIX_EPOCH,
-        )
+        );
+        Report {
+            outcome,
+            unconfirmed: None,
+            is_flapping: false,
+            events: Vec::new(),
+            tallies: Vec::new(),
+        }
     }
 
     #[test]
@@ -109,10 +117,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::new(directory.path(), Uuid::nil());
         let (before, after, later) = (Outbox::default(), Outbox::default(), Outbox::default());
-        before.put(outcome());
+        before.put(report(), Urgency::Measured);
         spool.save(&before);
         spool.restore(&after);
-        assert_eq!(after.peek(9), before.peek(9));
+        assert_eq!(after.peek(), before.peek());
         spool.restore(&later);
         assert!(later.is_empty());
     }

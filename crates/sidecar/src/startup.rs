@@ -49,7 +49,7 @@ impl Application {
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         // Another part of the process, a test, may have chosen already.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let state_dir = settings.state.directory;
+        let state_dir = settings.state.directory.clone();
         let keyring = Arc::new(LiveKeyring::new(&settings.state.keyring)?);
         let net = Egress::new(settings.egress)
             .map_err(anyhow::Error::new)
@@ -64,6 +64,7 @@ impl Application {
             pairings: Pairings::new(&state_dir),
             keyring: Arc::clone(&keyring),
             net: Arc::new(net),
+            protocol: settings.state.protocol,
             limits: settings.probe,
             requests_per_second: settings.server.requests_per_second,
             metrics: Arc::clone(&metrics),

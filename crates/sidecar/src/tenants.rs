@@ -1,4 +1,4 @@
-//! The databases that are served: each with its own prober, outbox and way back, apart from the others.
+//! The databases that are served: each with its own monitoring, outbox and way back, apart from the others.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use insightpulse_monitor::{Limits, Outbox, Prober, run_delivery};
+use insightpulse_monitor::{Limits, Monitor, Outbox, run_delivery};
+use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::Egress;
 use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
@@ -18,10 +19,12 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::digest::Digest;
+use crate::following::{Hints, follow};
 use crate::keyring_source::LiveKeyring;
 use crate::metrics::Metrics;
 use crate::pairings::{Pairing, Pairings};
 use crate::reloading::Reloading;
+use crate::secrets::open_target;
 use crate::spool::Spool;
 use crate::writeback::Writeback;
 
@@ -40,6 +43,7 @@ pub struct TenantSetup {
     pub pairings: Pairings,
     pub keyring: Arc<LiveKeyring>,
     pub net: Arc<Egress>,
+    pub protocol: Protocol,
     pub limits: Limits,
     pub requests_per_second: NonZeroU32,
     pub metrics: Arc<Metrics>,
@@ -48,13 +52,17 @@ pub struct TenantSetup {
 /// One database that is served.
 pub struct Tenant {
     pub database: Uuid,
-    pub prober: Prober,
+    pub monitor: Monitor,
+    /// What Odoo says has changed.
+    pub hints: Hints,
     /// How often it may ask.
     pub rate: DefaultDirectRateLimiter,
     /// How many of its requests are answered at once.
     pub turns: Semaphore,
     outbox: Arc<Outbox>,
     writeback: Writeback,
+    /// Ends the schedule.
+    pause: CancellationToken,
     /// Ends deliveries after a last attempt.
     stop: CancellationToken,
     /// Ends everything at once.
@@ -131,6 +139,22 @@ impl Tenants {
         Ok(())
     }
 
+    /// Takes in what a database is called now, if that is another name.
+    pub fn rename(&self, database: Uuid, name: &str) -> anyhow::Result<()> {
+        let is_new = |pairing: &Pairing| pairing.database == database && pairing.database_name != name;
+        if !self.pairings.get().iter().any(is_new) {
+            return Ok(());
+        }
+        info!(%database, name, "A database has another name now");
+        self.setup.pairings.update(|pairings| {
+            for pairing in pairings.iter_mut().filter(|pairing| is_new(pairing)) {
+                pairing.database_name = name.to_owned();
+            }
+        })?;
+        drop(self.synchronized());
+        Ok(())
+    }
+
     /// Follows the file also while nobody asks; never returns.
     pub async fn follow(&self) {
         loop {
@@ -148,7 +172,9 @@ impl Tenants {
             running.tenants.drain().map(|(_, tenant)| tenant).collect()
         };
         for (tenant, _) in &tenants {
-            tenant.prober.drain().await;
+            // No other probe is begun, and those under way end before the last delivery.
+            tenant.pause.cancel();
+            tenant.monitor.drain().await;
             tenant.stop.cancel();
         }
         for (tenant, task) in tenants {
@@ -203,15 +229,20 @@ impl Tenants {
         let outbox = Arc::new(Outbox::default());
         let database = pairing.database;
         self.spool(database).restore(&outbox);
+        let keyring = Arc::clone(&setup.keyring);
         let burst = setup.requests_per_second.saturating_mul(BURST);
         Tenant {
             database,
-            prober: Prober::new(
+            monitor: Monitor::new(
+                database,
                 setup.runtime.clone(),
                 Arc::clone(&setup.net),
-                Arc::clone(&outbox),
                 setup.limits,
+                Arc::clone(&outbox),
+                Arc::new(setup.metrics.of(database)),
+                Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
             ),
+            hints: Hints::default(),
             rate: RateLimiter::direct(Quota::per_second(setup.requests_per_second).allow_burst(burst)),
             turns: Semaphore::new(REQUESTS_AT_ONCE),
             outbox,
@@ -219,8 +250,10 @@ impl Tenants {
                 pairing,
                 setup.pairings.clone(),
                 Arc::clone(&setup.keyring),
+                setup.protocol,
                 setup.metrics.of(database),
             ),
+            pause: CancellationToken::new(),
             stop: CancellationToken::new(),
             revoked: CancellationToken::new(),
         }
@@ -256,8 +289,14 @@ impl Tenant {
 
     async fn run(self: Arc<Self>) {
         let delivering = run_delivery(&self.outbox, &self.writeback, self.stop.clone(), DELIVERY_GRACE);
+        let monitoring = self.pause.run_until_cancelled(async {
+            tokio::join!(
+                self.monitor.run(),
+                follow(self.database, &self.writeback, &self.monitor, &self.hints),
+            )
+        });
         tokio::select! {
-            () = delivering => {}
+            ((), _) = async { tokio::join!(delivering, monitoring) } => {}
             never = self.writeback.watch() => match never {},
             () = self.revoked.cancelled() => {
                 let results = self.outbox.len();

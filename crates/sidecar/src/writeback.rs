@@ -4,9 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use insightpulse_domain::Outcome;
-use insightpulse_monitor::{Delivered, Delivery};
-use insightpulse_odoo_rpc::Error;
+use insightpulse_monitor::{Delivered, Delivery, Report};
+use insightpulse_odoo_rpc::{Error, Protocol};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -29,6 +28,7 @@ const NOT_ASKED: &str = "Odoo has not been asked yet";
 pub struct Writeback {
     pairings: Pairings,
     keyring: Arc<LiveKeyring>,
+    protocol: Protocol,
     metrics: TenantMetrics,
     shared: Mutex<Shared>,
     /// Another pairing is there, and Odoo is to be asked at once.
@@ -49,20 +49,27 @@ impl Writeback {
         pairing: Pairing,
         pairings: Pairings,
         keyring: Arc<LiveKeyring>,
+        protocol: Protocol,
         metrics: TenantMetrics,
     ) -> Self {
         let shared = Shared {
-            odoo: connect(&pairing, &keyring),
+            odoo: connect(&pairing, &keyring, protocol),
             pairing,
             state: Err(NOT_ASKED.into()),
         };
         Self {
             pairings,
             keyring,
+            protocol,
             metrics,
             shared: Mutex::new(shared),
             is_new: Notify::new(),
         }
+    }
+
+    /// Who answers for the database, or why nobody can be asked.
+    pub fn odoo(&self) -> Result<Arc<Odoo>, String> {
+        self.lock().odoo.clone()
     }
 
     pub fn pairing(&self) -> Pairing {
@@ -73,7 +80,7 @@ impl Writeback {
     pub fn set_pairing(&self, pairing: Pairing) {
         let mut shared = self.lock();
         if shared.pairing != pairing {
-            shared.odoo = connect(&pairing, &self.keyring);
+            shared.odoo = connect(&pairing, &self.keyring, self.protocol);
             shared.pairing = pairing;
             shared.state = Err(NOT_ASKED.into());
             self.is_new.notify_one();
@@ -108,10 +115,13 @@ impl Writeback {
         }
     }
 
-    async fn apply(&self, batch: &[Outcome]) -> Result<Value, Error> {
-        let odoo = self.lock().odoo.clone();
+    async fn apply(&self, batch: &[Report]) -> Result<Value, Error> {
+        let (odoo, database) = {
+            let shared = self.lock();
+            (shared.odoo.clone(), shared.pairing.database)
+        };
         let applied = match odoo {
-            Ok(odoo) => odoo.apply_probe_results(batch).await,
+            Ok(odoo) => odoo.apply_probe_results(database, batch).await,
             Err(reason) => Err(Error::Unreachable(reason)),
         };
         self.metrics.odoo_takes_results(applied.is_ok());
@@ -137,7 +147,7 @@ impl Writeback {
     /// The old key stays valid until the new one is stored, so a stop at any
     /// point costs nothing.
     async fn renew(&self, mut pairing: Pairing, now: Timestamp) -> anyhow::Result<String> {
-        let odoo = self.lock().odoo.clone().map_err(anyhow::Error::msg)?;
+        let odoo = self.odoo().map_err(anyhow::Error::msg)?;
         let renewed = odoo.renew_api_key().await?;
         let before = pairing.api_key.clone();
         pairing.seal_api_key(&self.keyring.get(), &renewed.api_key)?;
@@ -152,7 +162,7 @@ impl Writeback {
         })?;
         anyhow::ensure!(is_stored, "the pairing was changed meanwhile");
         self.set_pairing(pairing);
-        let odoo = self.lock().odoo.clone().map_err(anyhow::Error::msg)?;
+        let odoo = self.odoo().map_err(anyhow::Error::msg)?;
         if let Err(error) = odoo.retire_older_api_keys().await {
             error!(%error, "The older API keys of the sidecar's user are still valid in Odoo");
         }
@@ -168,7 +178,7 @@ impl Writeback {
 }
 
 impl Delivery for Writeback {
-    async fn deliver(&self, batch: &[Outcome]) -> Delivered {
+    async fn deliver(&self, batch: &[Report]) -> Delivered {
         match self.apply(batch).await {
             Ok(receipt) => {
                 // Records that are gone, or were changed since: their results are worth nothing.
@@ -182,8 +192,8 @@ impl Delivery for Writeback {
     }
 }
 
-fn connect(pairing: &Pairing, keyring: &LiveKeyring) -> Result<Arc<Odoo>, String> {
-    match pairing.client(&keyring.get()) {
+fn connect(pairing: &Pairing, keyring: &LiveKeyring, protocol: Protocol) -> Result<Arc<Odoo>, String> {
+    match pairing.client(&keyring.get(), protocol) {
         Ok(client) => Ok(Arc::new(Odoo::new(client))),
         Err(error) => {
             let reason = format!("{error:#}");

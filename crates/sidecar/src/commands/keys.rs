@@ -43,7 +43,7 @@ pub async fn run(command: Command, settings: RawSettings) -> anyhow::Result<()> 
 
 async fn list(state: &StateSettings) -> anyhow::Result<()> {
     let keyring = keyring_source::read(&state.keyring)?;
-    let usage = Usage::ask(&Pairings::new(&state.directory), &keyring).await?;
+    let usage = Usage::ask(&Pairings::new(&state.directory), &keyring, state.protocol).await?;
     for id in keyring.ids() {
         let role = if id == keyring.primary() {
             "seals and opens"
@@ -112,7 +112,7 @@ async fn retire(state: &StateSettings, key: &KeyId) -> anyhow::Result<()> {
     if !keyring.ids().any(|id| id == key) {
         return Err(KeyringError::Unknown(key.clone()).into());
     }
-    let usage = Usage::ask(&Pairings::new(&state.directory), &keyring).await?;
+    let usage = Usage::ask(&Pairings::new(&state.directory), &keyring, state.protocol).await?;
     if let Some(reason) = usage.why_not_retire(key) {
         bail!("{key} is not retired: {reason}");
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use insightpulse_domain::Kind;
-use insightpulse_odoo_rpc::Client;
+use insightpulse_odoo_rpc::{Call, Client};
 use serde_json::{Value, json};
 use url::{Host, Url};
 
@@ -51,7 +51,7 @@ fn kind(text: &str) -> Result<Kind, String> {
 impl Selection {
     /// Where Odoo is, and as whom it is asked; what is wrong is wrong input.
     pub fn client(&self, settings: RawSettings) -> anyhow::Result<Client> {
-        let account = settings.odoo()?;
+        let (account, protocol) = settings.odoo()?;
         let url = Url::parse(&account.url)
             .with_context(|| format!("odoo.url, “{}”, is not an address", account.url))?;
         if url.scheme() == "http" && !is_loopback(&url) && !self.insecure_http {
@@ -60,21 +60,26 @@ impl Selection {
                  https:// address, or say --insecure-http"
             );
         }
-        Ok(Client::new(account)?)
+        Ok(Client::new(account, protocol)?)
     }
 
     /// One document of all that were selected, in the order that Odoo has them in.
     pub async fn render(&self, client: &Client, format: &str, reveal: bool) -> anyhow::Result<Document> {
         let ids = client
-            .call(MODEL, "search", json!([self.domain()]), json!({}))
+            .call(Call::new(MODEL, "search").arg("domain", self.domain()))
             .await?;
-        let count = ids.as_array().map_or(0, Vec::len);
+        let ids: Vec<i64> = serde_json::from_value(ids).context("Odoo's answer is no list of ids")?;
+        let count = ids.len();
         if count == 0 {
             bail!("no connection that you may read fits");
         }
-        let keywords = json!({"reveal": reveal});
         let document = client
-            .call(MODEL, "render_config", json!([ids, format]), keywords)
+            .call(
+                Call::new(MODEL, "render_config")
+                    .ids(ids)
+                    .arg("format", format)
+                    .arg("reveal", reveal),
+            )
             .await?;
         let content = document["content"]
             .as_str()

@@ -2,7 +2,9 @@
 
 mod auth;
 mod connect;
+mod endpoints;
 mod health;
+mod history;
 mod open;
 mod pair;
 mod parse;
@@ -72,6 +74,8 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
                     .service(only("/seal", web::post().to(seal::seal)))
                     .service(only("/parse", web::post().to(parse::read)))
                     .service(only("/probes", web::post().to(probes::probes)))
+                    .service(only("/endpoints", web::post().to(endpoints::changed)))
+                    .service(only("/history", web::get().to(history::history)))
                     .service(only("/connect", web::post().to(connect::connect)))
                     .service(only("/render", web::post().to(render::render)))
                     .default_service(web::to(not_found)),

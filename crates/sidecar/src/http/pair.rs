@@ -9,6 +9,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use insightpulse_odoo_rpc::Protocol;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -74,7 +75,7 @@ pub async fn pair(
         .map_err(|error| failed(&error))?;
     // Tells whether the address is one, before the code is used up.
     pairing
-        .client(&api.keyring.get())
+        .client(&api.keyring.get(), Protocol::default())
         .map_err(|error| Problem::invalid_pairing(format!("{}.", error.root_cause())))?;
     let permit = api
         .pairing_code

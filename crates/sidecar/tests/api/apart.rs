@@ -12,6 +12,7 @@ const OTHER: Uuid = Uuid::from_u128(0x07e4);
 
 /// The service, paired with two databases; the token of the second.
 async fn two(first: &FakeOdoo, second: &FakeOdoo, carry_over: bool) -> (Home, Service, String) {
+    second.become_another(OTHER);
     let home = Home::new(first.url());
     let service = home.start().await;
     let from = DATABASE_UUID.to_string();

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use insightpulse_test_support::eventually;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use crate::service::DATABASE_UUID;
 
 pub const DATABASE: &str = "production";
 pub const LOGIN: &str = "insightpulse_sidecar";
@@ -36,6 +39,10 @@ struct Shared {
     mood: Mutex<Mood>,
     /// The batches that had something in them, in order.
     batches: Mutex<Vec<Vec<Value>>>,
+    /// The endpoints that are to be monitored, as `monitored_endpoints` has them.
+    monitored: Mutex<Vec<Value>>,
+    /// Which database it says it is.
+    database: Mutex<Uuid>,
     /// The API keys that are valid, the newest last.
     keys: Mutex<Vec<String>>,
     /// The life of the next keys, in seconds.
@@ -52,6 +59,8 @@ impl FakeOdoo {
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Well),
             batches: Mutex::default(),
+            monitored: Mutex::default(),
+            database: Mutex::new(DATABASE_UUID),
             keys: Mutex::new(vec![API_KEY.into()]),
             life: Mutex::new(365 * 86_400),
             calls: AtomicUsize::new(0),
@@ -71,6 +80,16 @@ impl FakeOdoo {
 
     pub fn set(&self, mood: Mood) {
         *lock(&self.shared.mood) = mood;
+    }
+
+    /// What is to be monitored from now on; each needs a `version`.
+    pub fn monitor(&self, endpoints: &[Value]) {
+        *lock(&self.shared.monitored) = endpoints.to_vec();
+    }
+
+    /// Another database has taken the name.
+    pub fn become_another(&self, database: Uuid) {
+        *lock(&self.shared.database) = database;
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -127,6 +146,15 @@ impl Respond for Answers {
                 let (model, method) = (arguments[3].as_str(), arguments[4].as_str());
                 match (model.unwrap_or_default(), method.unwrap_or_default()) {
                     ("insightpulse.connection.endpoint", "apply_probe_results") => {}
+                    ("insightpulse.connection.endpoint", "monitored_versions") => {
+                        return result(&self.versions(&arguments[6]["after_id"]));
+                    }
+                    ("insightpulse.connection.endpoint", "monitored_endpoints") => {
+                        let ids = arguments[6]["endpoint_ids"].as_array().expect("ids");
+                        let mut endpoints = lock(&self.0.monitored).clone();
+                        endpoints.retain(|endpoint| ids.contains(&endpoint["id"]));
+                        return result(&json!(endpoints));
+                    }
                     ("insightpulse.sidecar", "renew_api_key") => return self.renew(),
                     ("insightpulse.sidecar", "retire_older_api_keys") => {
                         let mut keys = lock(&self.0.keys);
@@ -136,7 +164,10 @@ impl Respond for Answers {
                     }
                     _ => return fault("builtins.ValueError"),
                 }
-                let batch = arguments[5][0].as_array().expect("a batch").clone();
+                if arguments[6]["database"] != json!(*lock(&self.0.database)) {
+                    return fault("odoo.exceptions.AccessError");
+                }
+                let batch = arguments[6]["results"].as_array().expect("a batch").clone();
                 let ids: Vec<_> = batch.iter().map(|outcome| outcome["id"].clone()).collect();
                 if !batch.is_empty() {
                     lock(&self.0.batches).push(batch);
@@ -150,6 +181,16 @@ impl Respond for Answers {
 impl Answers {
     fn knows(&self, key: &Value) -> bool {
         lock(&self.0.keys).iter().any(|known| key == known)
+    }
+
+    fn versions(&self, after: &Value) -> Value {
+        let monitored = lock(&self.0.monitored);
+        let rows: Vec<_> = monitored
+            .iter()
+            .filter(|endpoint| endpoint["id"].as_i64() > after.as_i64())
+            .map(|endpoint| json!([endpoint["id"], endpoint["record"], endpoint["version"]]))
+            .collect();
+        json!({"database": *lock(&self.0.database), "rules": "", "rows": rows})
     }
 
     fn renew(&self) -> ResponseTemplate {

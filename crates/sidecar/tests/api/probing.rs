@@ -207,7 +207,7 @@ async fn no_more_probes_run_at_once_than_are_allowed() {
     let server = FaultServer::silent().await;
     let odoo = FakeOdoo::start().await;
     let mut home = Home::new(odoo.url());
-    home.probe.concurrency = 3;
+    home.probe.concurrency.total = 3;
     let service = home.start().await;
     let endpoints: Vec<_> = (1..=12).map(|id| endpoint(id, server.port())).collect();
     service.probes("r1", 0, &endpoints).await;

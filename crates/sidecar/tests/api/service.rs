@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use insightpulse_monitor::Limits;
+use insightpulse_monitor::{Concurrency, Limits};
+use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::EgressPolicy;
 use insightpulse_sidecar::settings::{
     KeyringSettings, Listen, LogFormat, LogSettings, ServerSettings, Settings, StateSettings,
@@ -79,7 +80,11 @@ impl Home {
             odoo_url: odoo_url.into(),
             probe: Limits {
                 timeout: PLENTY,
-                concurrency: 512,
+                concurrency: Concurrency {
+                    total: 512,
+                    per_host: 512,
+                    per_agency: 512,
+                },
             },
             state_dir,
             listen: Listen::Tcp {
@@ -113,6 +118,7 @@ impl Home {
             state: StateSettings {
                 directory: self.state_dir.clone(),
                 keyring: KeyringSettings::File(self.path().join("keyring.toml")),
+                protocol: Protocol::Auto,
             },
             egress: EgressPolicy {
                 allow_loopback: true,
@@ -298,7 +304,17 @@ pub fn endpoint(id: u128, port: u16) -> Value {
         "id": id, "record": Uuid::from_u128(id), "revision": 3, "name": format!("Test {id}"),
         "kind": "postgresql", "base_url": "127.0.0.1", "port": port, "tls_mode": "disable",
         "username": "app", "database_name": "postgres", "password": null, "api_key": null,
+        // As long as the service lets it.
+        "timeout_ms": 60_000,
     })
+}
+
+/// The same as one that is to be monitored, every five seconds, which no result has been told of.
+pub fn monitored(endpoint: &Value) -> Value {
+    changed(
+        endpoint,
+        &json!({"version": "1", "status": null, "last_probe": null, "interval_s": 5, "failure_threshold": 2}),
+    )
 }
 
 /// The same with some of its values changed.

@@ -143,6 +143,12 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
         ],
     );
     check(
+        "unknown-protocol",
+        expect![
+            "the configuration from unknown-protocol.toml and the environment (INSIGHTPULSE_…) is wrong: “rest” is no protocol of Odoo's; it may be auto, jsonrpc, xmlrpc or json2 for key `odoo.protocol`"
+        ],
+    );
+    check(
         "unknown-table",
         expect![
             "the configuration from unknown-table.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `nonsense`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `odoo`, `log`"

@@ -30,7 +30,7 @@ impl Respond for Odoo {
             json!(7)
         } else {
             match arguments[4].as_str().expect("a method") {
-                "search" if arguments[5][0].to_string().contains("BOM") => json!([]),
+                "search" if arguments[6]["domain"].to_string().contains("BOM") => json!([]),
                 "search" => json!([1, 2, 3]),
                 "render_config" if self.refusal.is_some() => {
                     let (name, message) = self.refusal.expect("one");
@@ -39,7 +39,7 @@ impl Respond for Odoo {
                 }
                 "render_config" => {
                     assert_eq!(arguments[5][0], json!([1, 2, 3]));
-                    let what = format!("{} {}", arguments[5][1], arguments[6]["reveal"]);
+                    let what = format!("{} {}", arguments[6]["format"], arguments[6]["reveal"]);
                     json!({"filename": "x", "mimetype": "x", "content": self.content.replace("WHAT", &what)})
                 }
                 other => panic!("{other} is not to be called"),

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use insightpulse_domain::RawEndpoint;
+use insightpulse_odoo_rpc::Protocol;
 use insightpulse_vault::{Binding, Field, Keyring, SealedToken};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ pub async fn run(state: &StateSettings, batch: usize) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     for pairing in pairings.read()? {
         let name = pairing.database_name.clone();
-        match database(&pairing, &keyring, batch).await {
+        match database(&pairing, &keyring, state.protocol, batch).await {
             Ok(done) => {
                 println!(
                     "{name}: {} secrets are sealed with {} now",
@@ -60,8 +61,13 @@ pub async fn run(state: &StateSettings, batch: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn database(pairing: &Pairing, keyring: &Keyring, batch: usize) -> anyhow::Result<Done> {
-    let odoo = Odoo::new(pairing.client(keyring)?);
+async fn database(
+    pairing: &Pairing,
+    keyring: &Keyring,
+    protocol: Protocol,
+    batch: usize,
+) -> anyhow::Result<Done> {
+    let odoo = Odoo::new(pairing.client(keyring, protocol)?);
     let primary = keyring.primary().as_str();
     let counts = odoo.count_sealed_secrets().await?;
     let total = counts

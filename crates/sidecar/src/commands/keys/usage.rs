@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use insightpulse_odoo_rpc::Protocol;
 use insightpulse_vault::{KeyId, Keyring};
 
 use crate::odoo::Odoo;
@@ -20,12 +21,12 @@ struct Counted {
 }
 
 impl Usage {
-    pub async fn ask(pairings: &Pairings, keyring: &Keyring) -> anyhow::Result<Self> {
+    pub async fn ask(pairings: &Pairings, keyring: &Keyring, protocol: Protocol) -> anyhow::Result<Self> {
         let mut databases = Vec::new();
         for pairing in pairings.read()? {
             databases.push(Counted {
                 api_key: pairing.sealed_api_key().ok().map(|token| token.key().clone()),
-                secrets: count(&pairing, keyring).await,
+                secrets: count(&pairing, keyring, protocol).await,
                 name: pairing.database_name,
             });
         }
@@ -90,8 +91,14 @@ impl Usage {
     }
 }
 
-async fn count(pairing: &Pairing, keyring: &Keyring) -> Result<BTreeMap<String, u64>, String> {
-    let client = pairing.client(keyring).map_err(|error| format!("{error:#}"))?;
+async fn count(
+    pairing: &Pairing,
+    keyring: &Keyring,
+    protocol: Protocol,
+) -> Result<BTreeMap<String, u64>, String> {
+    let client = pairing
+        .client(keyring, protocol)
+        .map_err(|error| format!("{error:#}"))?;
     Odoo::new(client)
         .count_sealed_secrets()
         .await

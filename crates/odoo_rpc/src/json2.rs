@@ -1,0 +1,51 @@
+//! JSON-2, from Odoo 19 on: a URL for a method, an HTTP status for a failure.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::call::Call;
+use crate::client::{Account, at};
+use crate::error::Error;
+use crate::fault::classify;
+use crate::http::send;
+use crate::version;
+use secrecy::ExposeSecret;
+
+/// `debug`, the traceback, is left unread.
+#[derive(Deserialize)]
+struct Fault {
+    name: String,
+    #[serde(default)]
+    message: String,
+}
+
+pub async fn call(
+    http: &reqwest::Client,
+    server: &Url,
+    account: &Account,
+    call: &Call,
+) -> Result<Value, Error> {
+    let mut body = call.arguments.clone();
+    if let Some(ids) = &call.ids {
+        body.insert("ids".into(), json!(ids));
+    }
+    let path = format!("/json/2/{}/{}", call.model, call.method);
+    let request = http
+        .post(at(server, &path))
+        .header("X-Odoo-Database", &account.database)
+        .bearer_auth(account.api_key.expose_secret())
+        .json(&body);
+    let answer = send(request).await?;
+    let status = answer.status.as_u16();
+    if answer.status.is_success() {
+        return serde_json::from_slice(&answer.body).map_err(|_| Error::NotOdoo(status));
+    }
+    match serde_json::from_slice::<Fault>(&answer.body) {
+        Ok(Fault { name, message }) => Err(classify(&name, &message)),
+        // Without the database there is no JSON-2, and Odoo answers as to a browser. So may a
+        // proxy; but behind that nobody would say which version of Odoo it is.
+        Err(_) if status == 404 && version::of(http, server).await?.is_some() => Err(Error::WrongDatabase),
+        Err(_) => Err(Error::NotOdoo(status)),
+    }
+}
