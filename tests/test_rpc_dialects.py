@@ -33,6 +33,8 @@ EXPECTED = {
     "validation": {"error": "invalid"},
     "missing": {"error": "missing"},
     "no_such_method": {"error": "no_such_method"},
+    "no_such_model": {"error": "no_such_method"},
+    "create_one": {"ok": 1},
     "private_method": {"error": "forbidden"},
     "server": {"error": "server"},
     "forbidden": {"error": "forbidden"},

@@ -32,7 +32,7 @@ fn client(account: Account) -> Client {
 fn told(answer: Result<Value, Error>) -> Value {
     let name = match answer {
         Ok(value) => return json!({"ok": value}),
-        Err(Error::BadUrl(_)) => "bad_url",
+        Err(Error::BadUrl) => "bad_url",
         Err(Error::Unreachable(_)) => "unreachable",
         Err(Error::Timeout) => "timeout",
         Err(Error::NotOdoo(_)) => "not_odoo",
@@ -44,6 +44,7 @@ fn told(answer: Result<Value, Error>) -> Value {
         Err(Error::Missing(_)) => "missing",
         Err(Error::NoSuchMethod(_)) => "no_such_method",
         Err(Error::Server(_)) => "server",
+        Err(Error::AnswerLost) => "answer_lost",
     };
     json!({"error": name})
 }
@@ -152,6 +153,16 @@ async fn main() {
     say(
         "no_such_method",
         odoo.call(Call::new(PARTNER, "no_such_method").ids([id])).await,
+    );
+    say(
+        "no_such_model",
+        odoo.call(Call::new("no.such.model", "search")).await,
+    );
+    say(
+        "create_one",
+        odoo.call(Call::new(PARTNER, "create").arg("vals_list", json!({"name": "One"})))
+            .await
+            .map(|ids| json!(ids.as_array().map(Vec::len))),
     );
     say(
         "private_method",

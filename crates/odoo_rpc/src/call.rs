@@ -1,9 +1,11 @@
 //! One call of a public method, in what all dialects can say.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 /// Arguments have names, since JSON-2 knows no others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     pub(crate) model: String,
     pub(crate) method: String,
@@ -43,9 +45,21 @@ impl Call {
         &self.method
     }
 
+    /// All arguments by their names.
+    pub(crate) fn named(&self) -> Map<String, Value> {
+        let mut named = self.arguments.clone();
+        // Of one record over JSON-RPC, Odoo answers otherwise than over JSON-2; of a list, alike.
+        if self.method == "create"
+            && let Some(values @ Value::Object(_)) = named.get_mut("vals_list")
+        {
+            *values = Value::Array(vec![values.take()]);
+        }
+        named
+    }
+
     /// As `execute_kw` takes it: positional arguments, and those with names.
     pub(crate) fn split(&self) -> (Value, Value) {
-        let mut named = self.arguments.clone();
+        let mut named = self.named();
         let positional = match &self.ids {
             Some(ids) => json!([ids]),
             // Odoo looks at the first positional argument of this method to see what to answer.
@@ -53,5 +67,12 @@ impl Call {
             None => json!([]),
         };
         (positional, Value::Object(named))
+    }
+}
+
+/// Without the arguments, which may be secrets.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}(…)", self.model, self.method)
     }
 }

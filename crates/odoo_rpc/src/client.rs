@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::call::Call;
 use crate::error::Error;
+use crate::version::Told;
 use crate::{http, json2, jsonrpc, version, xmlrpc};
 
 /// Which database, and as whom.
@@ -98,7 +99,7 @@ impl Client {
         let server = Url::parse(&account.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| Error::BadUrl(account.url.clone()))?;
+            .ok_or(Error::BadUrl)?;
         Ok(Self {
             http: http::client()?,
             server,
@@ -110,9 +111,40 @@ impl Client {
 
     /// Calls a public method of a model.
     pub async fn call(&self, call: Call) -> Result<Value, Error> {
+        self.ask(&call).await
+    }
+
+    /// `Ok` means that Odoo is there, has the database and knows the key.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self.dialect().await? {
+            Dialect::Json2 => self.ask(&Call::new("res.users", "context_get")).await.map(drop),
+            dialect => {
+                let known = self.uid(dialect).await;
+                match self.without_jsonrpc(&known).await {
+                    true => self.ask(&Call::new("res.users", "context_get")).await.map(drop),
+                    false => known.map(drop),
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, call: &Call) -> Result<Value, Error> {
         let dialect = self.dialect().await?;
-        let answer = match dialect {
-            Dialect::Json2 => json2::call(&self.http, &self.server, &self.account, &call).await,
+        let answer = self.ask_in(dialect, call).await;
+        if matches!(answer, Err(Error::AccessDenied)) {
+            // The user may have been made anew, under another id.
+            self.known.lock().await.uid = None;
+        }
+        if self.without_jsonrpc(&answer).await {
+            // The call was not made: nobody was there to make it.
+            return self.ask_in(Dialect::Json2, call).await;
+        }
+        answer
+    }
+
+    async fn ask_in(&self, dialect: Dialect, call: &Call) -> Result<Value, Error> {
+        match dialect {
+            Dialect::Json2 => json2::call(&self.http, &self.server, &self.account, call).await,
             Dialect::JsonRpc | Dialect::XmlRpc => {
                 let (positional, named) = call.split();
                 let arguments = json!([
@@ -126,28 +158,21 @@ impl Client {
                 ]);
                 self.service(dialect, "object", "execute_kw", arguments).await
             }
-        };
-        match answer {
-            // The user may have been made anew, under another id.
-            Err(Error::AccessDenied) => self.known.lock().await.uid = None,
-            // The server may be another version by now.
-            Err(Error::NotOdoo(404)) => self.known.lock().await.dialect = None,
-            _ => {}
         }
-        answer
     }
 
-    /// `Ok` means that Odoo is there, has the database and knows the key.
-    pub async fn check(&self) -> Result<(), Error> {
-        match self.dialect().await? {
-            Dialect::Json2 => {
-                let call = Call::new("res.users", "context_get");
-                json2::call(&self.http, &self.server, &self.account, &call)
-                    .await
-                    .map(drop)
-            }
-            dialect => self.uid(dialect).await.map(drop),
+    /// Whether JSON-RPC was chosen by us and turns out to be gone, since servers are
+    /// upgraded; JSON-2 is chosen then.
+    async fn without_jsonrpc<T>(&self, answer: &Result<T, Error>) -> bool {
+        if self.protocol != Protocol::Auto || !matches!(answer, Err(Error::NotOdoo(404))) {
+            return false;
         }
+        let told = version::of(&self.http, &self.server).await;
+        let has_json2 = matches!(told, Ok(Told::Version(major)) if major >= version::WITH_JSON2);
+        let mut known = self.known.lock().await;
+        let was_jsonrpc = known.dialect != Some(Dialect::Json2);
+        known.dialect = has_json2.then_some(Dialect::Json2);
+        has_json2 && was_jsonrpc
     }
 
     async fn dialect(&self) -> Result<Dialect, Error> {
@@ -160,11 +185,15 @@ impl Client {
                 if let Some(dialect) = known.dialect {
                     return Ok(dialect);
                 }
-                let dialect = match version::of(&self.http, &self.server).await? {
-                    Some(major) if major >= version::WITHOUT_JSONRPC => Dialect::Json2,
-                    Some(_) | None => Dialect::JsonRpc,
+                let told = version::of(&self.http, &self.server).await?;
+                let dialect = match told {
+                    Told::Version(major) if major >= version::WITHOUT_JSONRPC => Dialect::Json2,
+                    _ => Dialect::JsonRpc,
                 };
-                known.dialect = Some(dialect);
+                // A server that is starting says nothing yet, and is asked again.
+                if told != Told::Nothing {
+                    known.dialect = Some(dialect);
+                }
                 Ok(dialect)
             }
         }
@@ -197,10 +226,13 @@ impl Client {
         method: &str,
         arguments: Value,
     ) -> Result<Value, Error> {
+        let database = &self.account.database;
         match dialect {
-            Dialect::XmlRpc => xmlrpc::call(&self.http, &self.server, service, method, arguments).await,
+            Dialect::XmlRpc => {
+                xmlrpc::call(&self.http, &self.server, service, method, database, arguments).await
+            }
             Dialect::JsonRpc | Dialect::Json2 => {
-                jsonrpc::call(&self.http, &self.server, service, method, arguments).await
+                jsonrpc::call(&self.http, &self.server, service, method, database, arguments).await
             }
         }
     }
@@ -335,9 +367,78 @@ mod tests {
         .await;
         let odoo = client(&server, Protocol::Auto);
         assert_eq!(ask(&odoo).await.expect("an answer"), json!(7));
-        assert!(matches!(ask(&odoo).await, Err(Error::NotOdoo(404))));
-        assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+        for _ in 0..2 {
+            assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+        }
         server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_starting_is_asked_again_what_it_is() {
+        let server = MockServer::start().await;
+        Mock::given(wiremock::matchers::any())
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(2)
+            .mount(&server)
+            .await;
+        is_version(&server, "22.0", 1).await;
+        answer(
+            &server,
+            "/json/2/m/f",
+            ResponseTemplate::new(200).set_body_json(json!("two")),
+        )
+        .await;
+        let odoo = client(&server, Protocol::Auto);
+        assert!(matches!(ask(&odoo).await, Err(Error::NotOdoo(503))));
+        assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+    }
+
+    #[tokio::test]
+    async fn where_the_route_has_gone_before_its_version_json_2_is_spoken() {
+        let server = MockServer::start().await;
+        is_version(&server, "20.0", 2).await;
+        answer(
+            &server,
+            "/json/2/m/f",
+            ResponseTemplate::new(200).set_body_json(json!("two")),
+        )
+        .await;
+        let odoo = client(&server, Protocol::Auto);
+        for _ in 0..2 {
+            assert_eq!(ask(&odoo).await.expect("an answer"), json!("two"));
+        }
+        server.verify().await;
+    }
+
+    #[tokio::test]
+    async fn json_2_of_an_odoo_that_has_none_is_no_answer() {
+        let server = MockServer::start().await;
+        let error =
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": 404, "message": "404: Not Found"}});
+        answer(
+            &server,
+            "/json/2/m/f",
+            ResponseTemplate::new(200).set_body_json(error),
+        )
+        .await;
+        let error = ask(&client(&server, Protocol::Json2))
+            .await
+            .expect_err("an error");
+        assert!(matches!(error, Error::NotOdoo(404)), "{error:?}");
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_printed_of_a_call_or_an_address() {
+        let call = Call::new("m", "f").arg("password", "canary");
+        assert_eq!(format!("{call:?}"), "m.f(…)");
+        let account = Account {
+            url: "ftp://u:canary@h".into(),
+            database: "d".into(),
+            login: "l".into(),
+            api_key: "k".to_owned().into(),
+        };
+        let error = Client::new(account, Protocol::Auto).err().expect("an error");
+        assert!(!format!("{error} {error:?}").contains("canary"));
     }
 
     #[tokio::test]
@@ -402,7 +503,7 @@ mod tests {
             let server = MockServer::start().await;
             answer(&server, at, template).await;
             let error = ask(&client(&server, protocol)).await.expect_err("an error");
-            assert!(matches!(&error, Error::Server(words) if words == "No."), "{error:?}");
+            assert!(matches!(&error, Error::Server(name) if name == "builtins.ValueError"), "{error:?}");
             assert!(!format!("{error} {error:?}").contains("Traceback"));
         }
     }

@@ -3,8 +3,9 @@
 /// Every text is fit for a log and for a user: no traceback, no arguments.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("“{0}” is not the address of an Odoo server")]
-    BadUrl(String),
+    /// The address is not repeated: there may be a password in it.
+    #[error("this is not the address of an Odoo server; one begins with https:// or http://")]
+    BadUrl,
     #[error("Odoo cannot be reached: {0}")]
     Unreachable(String),
     #[error("Odoo did not answer in time")]
@@ -25,8 +26,12 @@ pub enum Error {
     Missing(String),
     #[error("Odoo has no such method: {0}")]
     NoSuchMethod(String),
-    #[error("Odoo failed: {0}")]
+    /// The name of an exception.
+    #[error("Odoo failed with {0}; its log says more")]
     Server(String),
+    /// The call was made, so it must not be made again.
+    #[error("Odoo did what it was asked, and has no way to write its answer in XML-RPC")]
+    AnswerLost,
 }
 
 impl Error {
@@ -43,7 +48,7 @@ impl Error {
             // The addon may be about to be upgraded.
             | Error::NoSuchMethod(_)
             | Error::Server(_) => true,
-            Error::BadUrl(_) | Error::TooLarge(_) | Error::Invalid(_) | Error::Missing(_) => false,
+            Error::BadUrl | Error::AnswerLost | Error::TooLarge(_) | Error::Invalid(_) | Error::Missing(_) => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! JSON-2, from Odoo 19 on: a URL for a method, an HTTP status for a failure.
 
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -9,8 +10,7 @@ use crate::client::{Account, at};
 use crate::error::Error;
 use crate::fault::classify;
 use crate::http::send;
-use crate::version;
-use secrecy::ExposeSecret;
+use crate::version::{self, Told};
 
 /// `debug`, the traceback, is left unread.
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub async fn call(
     account: &Account,
     call: &Call,
 ) -> Result<Value, Error> {
-    let mut body = call.arguments.clone();
+    let mut body = call.named();
     if let Some(ids) = &call.ids {
         body.insert("ids".into(), json!(ids));
     }
@@ -39,13 +39,22 @@ pub async fn call(
     let answer = send(request).await?;
     let status = answer.status.as_u16();
     if answer.status.is_success() {
-        return serde_json::from_slice(&answer.body).map_err(|_| Error::NotOdoo(status));
+        let value: Value = serde_json::from_slice(&answer.body).map_err(|_| Error::NotOdoo(status))?;
+        // An Odoo before 19 answers so for a route that it does not have.
+        return match value.get("jsonrpc").and(value.get("error")) {
+            Some(_) => Err(Error::NotOdoo(404)),
+            None => Ok(value),
+        };
     }
     match serde_json::from_slice::<Fault>(&answer.body) {
-        Ok(Fault { name, message }) => Err(classify(&name, &message)),
+        Ok(Fault { name, message }) => Err(classify(&name, &message, &account.database)),
         // Without the database there is no JSON-2, and Odoo answers as to a browser. So may a
         // proxy; but behind that nobody would say which version of Odoo it is.
-        Err(_) if status == 404 && version::of(http, server).await?.is_some() => Err(Error::WrongDatabase),
-        Err(_) => Err(Error::NotOdoo(status)),
+        Err(_) => match version::of(http, server).await? {
+            Told::Version(major) if status == 404 && major >= version::WITH_JSON2 => {
+                Err(Error::WrongDatabase)
+            }
+            _ => Err(Error::NotOdoo(status)),
+        },
     }
 }

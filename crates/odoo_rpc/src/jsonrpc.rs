@@ -38,6 +38,7 @@ pub async fn call(
     server: &Url,
     service: &str,
     method: &str,
+    database: &str,
     arguments: Value,
 ) -> Result<Value, Error> {
     let request = json!({
@@ -51,7 +52,9 @@ pub async fn call(
     let answer: Answer = serde_json::from_slice(&answer.success()?).map_err(|_| Error::NotOdoo(status))?;
     match answer.error {
         None => Ok(answer.result),
-        Some(Fault { message, data }) if data.message.is_empty() => Err(classify(&data.name, &message)),
-        Some(Fault { data, .. }) => Err(classify(&data.name, &data.message)),
+        Some(Fault { message, data }) if data.message.is_empty() => {
+            Err(classify(&data.name, &message, database))
+        }
+        Some(Fault { data, .. }) => Err(classify(&data.name, &data.message, database)),
     }
 }

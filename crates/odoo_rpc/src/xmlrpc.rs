@@ -19,6 +19,7 @@ pub async fn call(
     server: &Url,
     service: &str,
     method: &str,
+    database: &str,
     arguments: Value,
 ) -> Result<Value, Error> {
     let arguments = match arguments {
@@ -33,15 +34,15 @@ pub async fn call(
     let status = answer.status.as_u16();
     match xml::response(&answer.success()?).map_err(|_| Error::NotOdoo(status))? {
         Response::Value(value) => Ok(value),
-        Response::Fault { code, text } => Err(fault(&code, &text)),
+        Response::Fault { code, text } => Err(fault(&code, &text, database)),
     }
 }
 
 /// Of `odoo.addons.rpc.controllers.xmlrpc`: what a user is told has its exception's name in
 /// the code, what nobody foresaw its traceback in the text, of which the last line counts.
-fn fault(code: &str, text: &str) -> Error {
+fn fault(code: &str, text: &str, database: &str) -> Error {
     if code == "AccessDenied" {
-        return classify("odoo.exceptions.AccessDenied", text);
+        return classify("odoo.exceptions.AccessDenied", text, database);
     }
     if let Some(warning) = code.strip_prefix("warning -- ") {
         let (name, words) = warning.split_once("\n\n").unwrap_or((warning, ""));
@@ -49,7 +50,7 @@ fn fault(code: &str, text: &str) -> Error {
             "Warning" => "UserError",
             name => name,
         };
-        return classify(&format!("odoo.exceptions.{name}"), words);
+        return classify(&format!("odoo.exceptions.{name}"), words, database);
     }
     let raised = text
         .lines()
@@ -57,7 +58,7 @@ fn fault(code: &str, text: &str) -> Error {
         // What follows the name's line, such as PostgreSQL's details, is part of its words.
         .find_map(exception)
         .unwrap_or_default();
-    classify(&raised, code)
+    classify(&raised, code, database)
 }
 
 /// The name of an exception from the line of a traceback that has it, with its module.
@@ -69,7 +70,10 @@ fn exception(line: &str) -> Option<String> {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         });
     let last = name.rsplit('.').next().unwrap_or_default();
-    if !is_name || !last.starts_with(|c: char| c.is_ascii_uppercase()) || !line.starts_with(name) {
+    // PostgreSQL's own `DETAIL:` is none.
+    let is_class =
+        last.starts_with(|c: char| c.is_ascii_uppercase()) && last.contains(|c: char| c.is_ascii_lowercase());
+    if !is_name || !is_class {
         return None;
     }
     Some(match name.contains('.') {
@@ -84,13 +88,13 @@ mod tests {
 
     #[test]
     fn what_a_user_is_told_has_its_name_in_the_code() {
-        let said = |name: &str| fault(&format!("warning -- {name}\n\nNo."), "");
+        let said = |name: &str| fault(&format!("warning -- {name}\n\nNo."), "", "x");
         assert!(matches!(said("AccessError"), Error::Forbidden(words) if words == "No."));
         assert!(matches!(said("MissingError"), Error::Missing(words) if words == "No."));
         assert!(matches!(said("UserError"), Error::Invalid(words) if words == "No."));
         assert!(matches!(said("Warning"), Error::Invalid(_)));
         assert!(matches!(
-            fault("AccessDenied", "Access Denied"),
+            fault("AccessDenied", "Access Denied", "x"),
             Error::AccessDenied
         ));
     }
@@ -99,7 +103,8 @@ mod tests {
     fn what_nobody_foresaw_has_its_name_in_the_last_line_of_its_traceback() {
         let traceback =
             "Traceback (most recent call last):\n  File \"odoo/http.py\", line 1, in x\n    secret = 7\n";
-        let raised = |line: &str, code: &str| fault(code, &format!("{traceback}{line}\n"));
+        let raised =
+            |line: &str, code: &str| fault(code, &format!("{traceback}{line}\nDETAIL:  more of it\n"), "x");
         assert!(matches!(
             raised("AttributeError: The method 'a.b' does not exist", "The method 'a.b' does not exist"),
             Error::NoSuchMethod(words) if words == "The method 'a.b' does not exist"
@@ -110,7 +115,7 @@ mod tests {
             Error::WrongDatabase
         ));
         let error = raised("ValueError: no", "no");
-        assert!(matches!(&error, Error::Server(words) if words == "no"));
+        assert!(matches!(&error, Error::Server(name) if name == "builtins.ValueError"));
         assert!(!format!("{error:?}").contains("secret"));
     }
 }
