@@ -22,6 +22,7 @@ use crate::prober::{Answer, Job, Landing, Limits, Prober, TooManyTests};
 use crate::report::{Event, EventKind, Report, Tally};
 use crate::roster::Monitored;
 use crate::slots::Slots;
+use crate::store::{Entry, Recorder, Store, shard_of};
 
 /// Opens an endpoint's secrets and reads it, for one probe.
 pub type Opens = Arc<dyn Fn(&RawEndpoint) -> Result<Target, Failure> + Send + Sync>;
@@ -40,10 +41,29 @@ pub struct Monitor {
     opens: Opens,
 }
 
+/// Where results are written down before Odoo is told.
+pub struct Keeping {
+    pub store: Arc<Store>,
+    pub recorder: Recorder,
+}
+
+/// What another process, or this one before it was restarted, knew of an endpoint.
+#[derive(Debug)]
+pub struct Known {
+    pub record: Uuid,
+    pub revision: i64,
+    pub judge: Judge,
+    pub newest_probe: Uuid,
+    /// How long ago it was tested.
+    pub tested: Duration,
+}
+
 /// What probes and schedule share.
 struct Desk {
     salt: u64,
     outbox: Arc<Outbox>,
+    /// `None`: what is known is in memory alone.
+    keeping: Option<Keeping>,
     observer: Arc<dyn Observer>,
     state: Mutex<State>,
     /// Something is due sooner than it was.
@@ -53,6 +73,10 @@ struct Desk {
 #[derive(Default)]
 struct State {
     files: HashMap<Uuid, File>,
+    /// What is known of endpoints that have not been read from Odoo yet.
+    known: HashMap<Uuid, Known>,
+    /// With a store, the shards that are ours, and until when that is certain.
+    owned: (HashSet<i16>, Option<Instant>),
     /// Who is due when; what does not agree with the file any more is passed over.
     due: BinaryHeap<Reverse<(Instant, Uuid)>>,
 }
@@ -91,19 +115,36 @@ const LOST: Duration = Duration::from_secs(60);
 /// A turn is waited for, and that is no reason to give a probe up.
 const TURN: Duration = Duration::from_secs(300);
 
+/// What the monitoring of one database is made of.
+pub struct MonitorSetup {
+    pub database: Uuid,
+    /// Probes run here.
+    pub runtime: Handle,
+    pub net: Arc<Egress>,
+    pub limits: Limits,
+    pub outbox: Arc<Outbox>,
+    /// `None` keeps what is known in memory alone.
+    pub keeping: Option<Keeping>,
+    pub observer: Arc<dyn Observer>,
+    pub opens: Opens,
+}
+
 impl Monitor {
-    pub fn new(
-        database: Uuid,
-        runtime: Handle,
-        net: Arc<Egress>,
-        limits: Limits,
-        outbox: Arc<Outbox>,
-        observer: Arc<dyn Observer>,
-        opens: Opens,
-    ) -> Self {
+    pub fn new(setup: MonitorSetup) -> Self {
+        let MonitorSetup {
+            database,
+            runtime,
+            net,
+            limits,
+            outbox,
+            keeping,
+            observer,
+            opens,
+        } = setup;
         let desk = Arc::new(Desk {
             salt: database.as_u64_pair().1,
             outbox,
+            keeping,
             observer,
             state: Mutex::default(),
             sooner: Notify::new(),
@@ -178,6 +219,28 @@ impl Monitor {
         remembered.history(range, Timestamp::now())
     }
 
+    /// Goes on from what is known of the endpoints of some shards, which are ours from now on.
+    pub fn adopt(&self, known: Vec<Known>, shards: &HashSet<i16>) {
+        self.desk.adopt(known, shards);
+        self.desk.sooner.notify_one();
+    }
+
+    /// These shards are ours until then, and no others.
+    pub fn own(&self, shards: &HashSet<i16>, until: Instant) {
+        self.desk.lock().owned = (shards.clone(), Some(until));
+    }
+
+    /// Takes in what another process has found out about an endpoint of ours.
+    pub fn land(&self, outcome: &Outcome, asked: Asked) {
+        let cadence = {
+            let state = self.desk.lock();
+            state.files.get(&outcome.record).map(|file| file.endpoint.cadence)
+        };
+        if let Some(cadence) = cadence {
+            self.desk.landed(outcome, asked, &cadence);
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.desk.lock().files.len()
     }
@@ -238,9 +301,11 @@ impl Desk {
             let interval = Duration::from_secs(endpoint.cadence.interval_s.into());
             let slots = Slots::new(endpoint.raw.id, self.salt, interval);
             let endpoint = Arc::new(endpoint);
-            let known = state.files.remove(&record);
-            let is_known = known.is_some();
-            let mut file = known.unwrap_or_else(|| File::new(Arc::clone(&endpoint), slots, now));
+            let filed = state.files.remove(&record);
+            let is_known = filed.is_some();
+            let mut file = filed.unwrap_or_else(|| File::new(Arc::clone(&endpoint), slots, now));
+            let known = state.known.remove(&record);
+            let was_tested = known.as_ref().is_some_and(|known| file.go_on_from(known, now));
             let is_new_revision = is_known && endpoint.raw.revision != file.endpoint.raw.revision;
             if is_new_revision {
                 // Odoo has withdrawn what was said of it.
@@ -250,7 +315,8 @@ impl Desk {
             let was_resting = is_known && file.endpoint.rests(wall);
             file.endpoint = endpoint;
             if !file.is_probing {
-                let wants_a_first_result = file.endpoint.status.is_none() || is_new_revision || was_resting;
+                let has_no_result = file.endpoint.status.is_none() && !was_tested;
+                let wants_a_first_result = has_no_result || is_new_revision || was_resting;
                 file.due = if wants_a_first_result {
                     soon += SOON_STEP;
                     soon.min(now + slots.wait_from(wall))
@@ -274,6 +340,7 @@ impl Desk {
     /// Whose time has come, with that time; and when the next one's does.
     fn due(&self, now: Instant, wall: Timestamp) -> (Vec<(Arc<Monitored>, Instant)>, Option<Instant>) {
         let mut state = self.lock();
+        let owned = state.owned.clone();
         let mut begin = Vec::new();
         while let Some(Reverse((due, record))) = state.due.peek().copied() {
             let file = state.files.get_mut(&record).filter(|file| file.due == due);
@@ -290,7 +357,13 @@ impl Desk {
                     "A probe was lost; another one begins"
                 );
             }
-            file.is_probing = !file.endpoint.rests(wall);
+            let is_ours = self.keeping.as_ref().is_none_or(|keeping| {
+                let (shards, until) = &owned;
+                // While the store is away nobody else can have taken it either.
+                shards.contains(&shard_of(record))
+                    && (until.is_some_and(|until| now < until) || keeping.store.is_away())
+            });
+            file.is_probing = is_ours && !file.endpoint.rests(wall);
             if file.is_probing {
                 let allowed = Duration::from_millis(file.endpoint.cadence.timeout_ms.into());
                 begin.push((Arc::clone(&file.endpoint), due));
@@ -305,20 +378,27 @@ impl Desk {
         (begin, None)
     }
 
-    /// What one result comes to; `None` when it is about what is not there any more.
-    fn judge(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) -> Option<(Report, Urgency)> {
+    fn judge(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) -> Judged {
         let now = Instant::now();
         let mut state = self.lock();
-        let Some(file) = state.files.get_mut(&outcome.record) else {
+        if !state.files.contains_key(&outcome.record) {
             // Somebody tests what is archived, or so new that it has not been read yet: what
             // is thought of it is what Odoo shows.
-            return Some((Report::bare(outcome.clone()), Urgency::Changed));
-        };
+            return Judged::Unknown;
+        }
+        let is_ours = self.keeping.is_none() || state.owned.0.contains(&shard_of(outcome.record));
+        let file = state.files.get_mut(&outcome.record).expect("it was there");
+        if !is_ours {
+            file.schedule(now, file.slots.wait_from(Timestamp::now()));
+            let due = (file.due, outcome.record);
+            state.due.push(Reverse(due));
+            return Judged::Anothers;
+        }
         if outcome.revision < file.endpoint.raw.revision {
             file.schedule(now, Duration::ZERO);
             let due = (file.due, outcome.record);
             state.due.push(Reverse(due));
-            return None;
+            return Judged::Stale;
         }
         if outcome.revision > file.endpoint.raw.revision {
             // The change has not been read yet. What was thought is about what it was.
@@ -327,7 +407,9 @@ impl Desk {
         let interval = Duration::from_secs(cadence.interval_s.into());
         let sample = Sample::new(outcome, file.last.map(|last| now - last), interval);
         file.last = Some(now);
-        file.remembered.add(&sample);
+        if self.keeping.is_none() {
+            file.remembered.add(&sample);
+        }
         let was_unlike = file.judge.shown() != Some(outcome.status);
         let heard = file
             .judge
@@ -342,6 +424,7 @@ impl Desk {
             },
         );
         let due = (file.due, outcome.record);
+        let judge = file.judge.clone();
         state.due.push(Reverse(due));
         drop(state);
         let urgency = if heard.change.is_some() || was_unlike || asked == Asked::ByHand {
@@ -349,7 +432,51 @@ impl Desk {
         } else {
             Urgency::Measured
         };
-        Some((Report::new(outcome.clone(), &heard, &sample), urgency))
+        Judged::Heard(Box::new(Entry {
+            report: Report::new(outcome.clone(), &heard, &sample),
+            urgency,
+            sample,
+            judge,
+            revision: outcome.revision,
+        }))
+    }
+
+    fn adopt(&self, known: Vec<Known>, shards: &HashSet<i16>) {
+        let (now, wall) = (Instant::now(), Timestamp::now());
+        let mut state = self.lock();
+        let State {
+            files,
+            known: waiting,
+            due,
+            ..
+        } = &mut *state;
+        let mut tested = HashMap::new();
+        for known in known {
+            match files.get_mut(&known.record) {
+                Some(file) => {
+                    file.go_on_from(&known, now);
+                    tested.insert(known.record, known.tested);
+                }
+                None => {
+                    waiting.insert(known.record, known);
+                }
+            }
+        }
+        let mut soon = now;
+        for (record, file) in files.iter_mut() {
+            if !shards.contains(&shard_of(*record)) || file.is_probing {
+                continue;
+            }
+            let interval = Duration::from_secs(file.endpoint.cadence.interval_s.into());
+            // Its turn was missed while nobody had it.
+            let was_missed = tested.get(record).is_none_or(|tested| *tested > interval);
+            file.due = now + file.slots.wait_from(wall);
+            if was_missed {
+                soon += SOON_STEP;
+                file.due = file.due.min(soon);
+            }
+            due.push(Reverse((file.due, *record)));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -377,8 +504,14 @@ impl Landing for Desk {
     }
 
     fn landed(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) {
-        if let Some((report, urgency)) = self.judge(outcome, asked, cadence) {
-            self.outbox.put(report, urgency);
+        match (self.judge(outcome, asked, cadence), &self.keeping) {
+            (Judged::Stale, _) => {}
+            (Judged::Heard(entry), Some(keeping)) => keeping.recorder.record(*entry),
+            (Judged::Heard(entry), None) => self.outbox.put(entry.report, entry.urgency),
+            (Judged::Anothers, Some(keeping)) => keeping.recorder.hand_over(outcome.clone(), asked),
+            (Judged::Anothers | Judged::Unknown, _) => {
+                self.outbox.put(Report::bare(outcome.clone()), Urgency::Changed);
+            }
         }
         let endpoint = {
             let state = self.lock();
@@ -392,7 +525,29 @@ impl Landing for Desk {
     }
 }
 
+/// What one result comes to.
+enum Judged {
+    Heard(Box<Entry>),
+    /// Of what the endpoint was before somebody changed it.
+    Stale,
+    /// Of an endpoint that is not monitored.
+    Unknown,
+    /// Another sidecar says what it means.
+    Anothers,
+}
+
 impl File {
+    /// Takes over what is thought, if that is about the same revision.
+    fn go_on_from(&mut self, known: &Known, now: Instant) -> bool {
+        self.newest_probe = self.newest_probe.max(known.newest_probe);
+        let is_same = known.revision == self.endpoint.raw.revision;
+        if is_same {
+            self.judge = known.judge.clone();
+            self.last = now.checked_sub(known.tested);
+        }
+        is_same
+    }
+
     fn new(endpoint: Arc<Monitored>, slots: Slots, now: Instant) -> Self {
         Self {
             judge: Judge::new(endpoint.status),
@@ -414,7 +569,7 @@ impl File {
 
 impl Report {
     /// Of an endpoint that nothing is thought of.
-    fn bare(outcome: Outcome) -> Self {
+    pub(crate) fn bare(outcome: Outcome) -> Self {
         Self {
             outcome,
             unconfirmed: None,

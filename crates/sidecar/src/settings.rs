@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
-use insightpulse_monitor::{Concurrency, Limits};
+use insightpulse_monitor::{Concurrency, Limits, Retention, StoreSettings};
 use insightpulse_odoo_rpc::{Account, Protocol};
 use insightpulse_probe::{EgressPolicy, EgressRule};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +33,8 @@ pub struct RawSettings {
     egress: RawEgress,
     #[serde(default)]
     probe: RawProbe,
+    #[serde(default)]
+    store: RawStore,
     #[serde(default)]
     odoo: RawOdoo,
     #[serde(default)]
@@ -79,6 +81,16 @@ struct RawProbe {
     per_agency: usize,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "the table [store]")]
+struct RawStore {
+    url: Option<SecretString>,
+    url_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    sample_days: u16,
+    rollup_days: u16,
+}
+
 /// For the verbs that ask Odoo as one of its users; `serve` is told by a pairing,
 /// and takes from here how to speak.
 #[derive(Debug, Default, Deserialize)]
@@ -121,6 +133,8 @@ pub struct Settings {
     pub egress: EgressPolicy,
     /// `INSIGHTPULSE_PROBE__…`
     pub probe: Limits,
+    /// `INSIGHTPULSE_STORE__…`: what several sidecars share; `None` keeps all in memory.
+    pub store: Option<StoreSettings>,
     pub log: LogSettings,
 }
 
@@ -204,6 +218,18 @@ impl Default for RawProbe {
             concurrency: 512,
             per_host: 32,
             per_agency: 256,
+        }
+    }
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self {
+            url: None,
+            url_file: None,
+            ca_file: None,
+            sample_days: 7,
+            rollup_days: 400,
         }
     }
 }
@@ -374,6 +400,7 @@ impl Settings {
             server,
             egress,
             probe,
+            store,
             log,
             ..
         } = raw;
@@ -420,8 +447,40 @@ impl Settings {
                     per_agency: probe.per_agency,
                 },
             },
+            store: store.validate()?,
             log,
         })
+    }
+}
+
+impl RawStore {
+    fn validate(self) -> anyhow::Result<Option<StoreSettings>> {
+        for (key, days, least) in [
+            ("sample_days", self.sample_days, 2),
+            ("rollup_days", self.rollup_days, 90),
+        ] {
+            if !(least..=3_650).contains(&days) {
+                bail!("store.{key} is {days}; it may be {least} to 3650");
+            }
+        }
+        let authority = self
+            .ca_file
+            .map(|path| {
+                fs::read_to_string(&path).with_context(|| format!("read store.ca_file, {}", path.display()))
+            })
+            .transpose()?;
+        let url = secret("store.url", self.url, self.url_file)?;
+        if url.is_none() && authority.is_some() {
+            bail!("store.ca_file is there and store.url is not: set both or neither");
+        }
+        Ok(url.map(|url| StoreSettings {
+            url,
+            authority,
+            retention: Retention {
+                sample_days: self.sample_days,
+                rollup_days: self.rollup_days,
+            },
+        }))
     }
 }
 

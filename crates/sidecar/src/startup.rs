@@ -8,8 +8,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::Context;
+use insightpulse_monitor::{Replica, Store};
 use insightpulse_probe::Egress;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tracing_actix_web::TracingLogger;
 
@@ -28,6 +30,7 @@ pub struct Application {
     server: Server,
     port: Option<u16>,
     api: Data<Api>,
+    store: Option<Arc<Store>>,
 }
 
 /// Handlers only hand work on; probes run on the runtime that builds the service.
@@ -58,6 +61,7 @@ impl Application {
         let listener = Listener::bind(&settings.server.listen)?;
         let port = listener.port()?;
 
+        let store = settings.store.as_ref().map(Store::new).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::new());
         let tenants = Tenants::new(TenantSetup {
             runtime: Handle::current(),
@@ -66,6 +70,7 @@ impl Application {
             net: Arc::new(net),
             protocol: settings.state.protocol,
             limits: settings.probe,
+            store: store.clone(),
             requests_per_second: settings.server.requests_per_second,
             metrics: Arc::clone(&metrics),
             state_dir: state_dir.clone(),
@@ -80,7 +85,12 @@ impl Application {
             metrics_token: settings.server.metrics_token,
         });
         let server = serve(listener, api.clone())?;
-        Ok(Self { server, port, api })
+        Ok(Self {
+            server,
+            port,
+            api,
+            store,
+        })
     }
 
     /// The port that it listens on, also where the settings left the choice;
@@ -92,9 +102,15 @@ impl Application {
     /// Answers until `stop`; then finishes requests and probes under way, and
     /// writes back what is left, or keeps it for the next start.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, port, api } = self;
+        let Self {
+            server,
+            port,
+            api,
+            store,
+        } = self;
         info!(port, databases = api.tenants.all().len(), "Listening");
         let server_handle = server.handle();
+        let sharing = CancellationToken::new();
         let stopping = async {
             tokio::select! {
                 () = stop => {}
@@ -102,8 +118,19 @@ impl Application {
             }
             server_handle.stop(true).await;
             api.tenants.stop().await;
+            sharing.cancel();
         };
-        let (served, ()) = tokio::join!(server, stopping);
+        let sharing_with_others = async {
+            if let Some(store) = &store {
+                let replica = Replica::new(Arc::clone(store));
+                tokio::join!(
+                    replica.run(|| api.tenants.members(), sharing.clone()),
+                    sharing.run_until_cancelled(store.run_maintenance()),
+                );
+                Replica::release(store).await;
+            }
+        };
+        let (served, (), ()) = tokio::join!(server, stopping, sharing_with_others);
         info!("Stopped");
         served.context("serve")
     }

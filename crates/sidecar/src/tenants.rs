@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use insightpulse_monitor::{Limits, Monitor, Outbox, run_delivery};
+use insightpulse_monitor::{
+    Keeping, Limits, Member, Monitor, MonitorSetup, Outbox, Recorder, Store, run_delivery,
+};
 use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::Egress;
 use jiff::{SignedDuration, Timestamp};
@@ -45,6 +47,8 @@ pub struct TenantSetup {
     pub net: Arc<Egress>,
     pub protocol: Protocol,
     pub limits: Limits,
+    /// What several sidecars share, if they do.
+    pub store: Option<Arc<Store>>,
     pub requests_per_second: NonZeroU32,
     pub metrics: Arc<Metrics>,
 }
@@ -52,9 +56,9 @@ pub struct TenantSetup {
 /// One database that is served.
 pub struct Tenant {
     pub database: Uuid,
-    pub monitor: Monitor,
+    pub monitor: Arc<Monitor>,
     /// What Odoo says has changed.
-    pub hints: Hints,
+    pub hints: Arc<Hints>,
     /// How often it may ask.
     pub rate: DefaultDirectRateLimiter,
     /// How many of its requests are answered at once.
@@ -63,6 +67,9 @@ pub struct Tenant {
     writeback: Writeback,
     /// Ends the schedule.
     pause: CancellationToken,
+    /// Ends the writing down of results, after what is left.
+    written: CancellationToken,
+    writer: Mutex<Option<JoinHandle<()>>>,
     /// Ends deliveries after a last attempt.
     stop: CancellationToken,
     /// Ends everything at once.
@@ -108,6 +115,10 @@ impl Tenants {
         tenants
             .find(|(tenant, _)| tenant.writeback.pairing().token == *token)
             .map(|(tenant, _)| Arc::clone(tenant))
+    }
+
+    pub fn store(&self) -> Option<&Arc<Store>> {
+        self.setup.store.as_ref()
     }
 
     pub fn all(&self) -> Vec<Arc<Tenant>> {
@@ -175,12 +186,15 @@ impl Tenants {
             // No other probe is begun, and those under way end before the last delivery.
             tenant.pause.cancel();
             tenant.monitor.drain().await;
+            tenant.write_all().await;
             tenant.stop.cancel();
         }
         for (tenant, task) in tenants {
             // A panic there is told by the runtime; the results are still here.
             task.await.ok();
-            if !tenant.revoked.is_cancelled() {
+            // What is in a store that is there is taken up by whoever comes next.
+            let is_kept = self.setup.store.as_ref().is_some_and(|store| !store.is_away());
+            if !tenant.revoked.is_cancelled() && !is_kept {
                 self.spool(tenant.database).save(&tenant.outbox);
             }
         }
@@ -209,6 +223,7 @@ impl Tenants {
                 tenant.revoked.cancel();
                 self.setup.metrics.forget(*database);
                 self.spool(*database).discard();
+                self.forget_stored(*database);
             }
             stays
         });
@@ -230,19 +245,33 @@ impl Tenants {
         let database = pairing.database;
         self.spool(database).restore(&outbox);
         let keyring = Arc::clone(&setup.keyring);
+        let written = CancellationToken::new();
+        let (mut keeping, mut writer) = (None, None);
+        if let Some(store) = &setup.store {
+            let (recorder, writing) = Recorder::new(Arc::clone(store), database, Arc::clone(&outbox));
+            writer = Some(setup.runtime.spawn(writing.run(written.clone())));
+            keeping = Some(Keeping {
+                store: Arc::clone(store),
+                recorder,
+            });
+        }
+        let recorder = keeping.as_ref().map(|keeping| keeping.recorder.clone());
         let burst = setup.requests_per_second.saturating_mul(BURST);
         Tenant {
             database,
-            monitor: Monitor::new(
+            monitor: Arc::new(Monitor::new(MonitorSetup {
                 database,
-                setup.runtime.clone(),
-                Arc::clone(&setup.net),
-                setup.limits,
-                Arc::clone(&outbox),
-                Arc::new(setup.metrics.of(database)),
-                Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
-            ),
-            hints: Hints::default(),
+                runtime: setup.runtime.clone(),
+                net: Arc::clone(&setup.net),
+                limits: setup.limits,
+                outbox: Arc::clone(&outbox),
+                keeping,
+                observer: Arc::new(setup.metrics.of(database)),
+                opens: Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
+            })),
+            hints: Arc::default(),
+            written,
+            writer: Mutex::new(writer),
             rate: RateLimiter::direct(Quota::per_second(setup.requests_per_second).allow_burst(burst)),
             turns: Semaphore::new(REQUESTS_AT_ONCE),
             outbox,
@@ -252,10 +281,35 @@ impl Tenants {
                 Arc::clone(&setup.keyring),
                 setup.protocol,
                 setup.metrics.of(database),
+                recorder,
             ),
             pause: CancellationToken::new(),
             stop: CancellationToken::new(),
             revoked: CancellationToken::new(),
+        }
+    }
+
+    /// The databases, as those see them who share them.
+    pub fn members(&self) -> Vec<Member> {
+        let member = |tenant: Arc<Tenant>| {
+            let hints = Arc::clone(&tenant.hints);
+            Member {
+                database: tenant.database,
+                monitor: Arc::clone(&tenant.monitor),
+                outbox: Arc::clone(&tenant.outbox),
+                on_hint: Arc::new(move || hints.all_changed()),
+            }
+        };
+        self.all().into_iter().map(member).collect()
+    }
+
+    fn forget_stored(&self, database: Uuid) {
+        if let Some(store) = self.setup.store.clone() {
+            self.setup.runtime.spawn(async move {
+                if let Err(error) = store.forget(database).await {
+                    warn!(%database, %error, "What is stored of a database that was unpaired could not be removed");
+                }
+            });
         }
     }
 
@@ -285,6 +339,16 @@ impl Tenant {
     pub fn may_carry_over_from(&self, other: Uuid, now: Timestamp) -> bool {
         let pairing = self.writeback.pairing();
         pairing.carry_over_from == Some(other) && now.duration_since(pairing.paired_at) < CARRY_OVER
+    }
+
+    /// Waits until all results are written down, where that is done.
+    async fn write_all(&self) {
+        self.written.cancel();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panic there is told by the runtime.
+            writer.await.ok();
+        }
     }
 
     async fn run(self: Arc<Self>) {

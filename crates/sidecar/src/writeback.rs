@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use insightpulse_monitor::{Delivered, Delivery, Report};
+use insightpulse_monitor::{Delivered, Delivery, Recorder, Report};
 use insightpulse_odoo_rpc::{Error, Protocol};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,6 +30,8 @@ pub struct Writeback {
     keyring: Arc<LiveKeyring>,
     protocol: Protocol,
     metrics: TenantMetrics,
+    /// Told what Odoo has, so that nobody else delivers it again.
+    recorder: Option<Recorder>,
     shared: Mutex<Shared>,
     /// Another pairing is there, and Odoo is to be asked at once.
     is_new: Notify,
@@ -51,6 +53,7 @@ impl Writeback {
         keyring: Arc<LiveKeyring>,
         protocol: Protocol,
         metrics: TenantMetrics,
+        recorder: Option<Recorder>,
     ) -> Self {
         let shared = Shared {
             odoo: connect(&pairing, &keyring, protocol),
@@ -62,6 +65,7 @@ impl Writeback {
             keyring,
             protocol,
             metrics,
+            recorder,
             shared: Mutex::new(shared),
             is_new: Notify::new(),
         }
@@ -188,6 +192,12 @@ impl Delivery for Writeback {
             }
             Err(error) if error.is_retryable() => Delivered::Later(error.to_string()),
             Err(error) => Delivered::Refused(error.to_string()),
+        }
+    }
+
+    fn done(&self, batch: &[Report]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.arrived(batch);
         }
     }
 }

@@ -47,5 +47,13 @@ pub async fn changed(
         caller.hints.all_changed();
     }
     caller.hints.changed(changed);
+    if let Some(store) = api.tenants.store().cloned() {
+        // The others look at all, which they would have done within a minute anyway.
+        actix_web::rt::spawn(async move {
+            if let Err(error) = store.hint(database).await {
+                tracing::debug!(%error, "The other sidecars were not told of a change");
+            }
+        });
+    }
     Ok(HttpResponse::Accepted().json(serde_json::json!({})))
 }

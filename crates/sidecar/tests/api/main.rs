@@ -11,6 +11,7 @@ mod pairing;
 mod probing;
 mod rebinding;
 mod renewal;
+mod replicas;
 mod requests;
 mod rotation;
 mod secrets;

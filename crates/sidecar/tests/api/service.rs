@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use insightpulse_monitor::{Concurrency, Limits};
+use insightpulse_monitor::{Concurrency, Limits, StoreSettings};
 use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::EgressPolicy;
 use insightpulse_sidecar::settings::{
@@ -47,6 +47,7 @@ pub struct Home {
     pub listen: Listen,
     pub metrics_token: Option<&'static str>,
     pub requests_per_second: u32,
+    pub store: Option<StoreSettings>,
     /// What Odoo got when it was paired.
     token: Mutex<Option<String>>,
 }
@@ -94,6 +95,7 @@ impl Home {
             },
             metrics_token: None,
             requests_per_second: 1_000,
+            store: None,
             token: Mutex::default(),
         }
     }
@@ -125,6 +127,7 @@ impl Home {
                 ..EgressPolicy::default()
             },
             probe: self.probe,
+            store: self.store.clone(),
             log: LogSettings {
                 filter: "info".into(),
                 format: LogFormat::Text,

@@ -133,7 +133,7 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "unknown-key-at-the-top",
         expect![
-            "the configuration from unknown-key-at-the-top.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `stat_dir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `odoo`, `log`"
+            "the configuration from unknown-key-at-the-top.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `stat_dir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `store`, `odoo`, `log`"
         ],
     );
     check(
@@ -141,6 +141,10 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
         expect![
             "the configuration from unknown-log-format.toml and the environment (INSIGHTPULSE_…) is wrong: “xml” is no format of the log; it may be text or json for key `log.format`"
         ],
+    );
+    check(
+        "store-days-too-few",
+        expect!["store.sample_days is 1; it may be 2 to 3650"],
     );
     check(
         "unknown-protocol",
@@ -151,7 +155,7 @@ fn a_bad_configuration_says_in_a_line_which_key_is_wrong_and_what_would_be_right
     check(
         "unknown-table",
         expect![
-            "the configuration from unknown-table.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `nonsense`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `odoo`, `log`"
+            "the configuration from unknown-table.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `nonsense`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `store`, `odoo`, `log`"
         ],
     );
     check(
@@ -230,7 +234,7 @@ fn a_variable_goes_before_the_file_and_a_misspelt_one_is_refused() {
         "INSIGHTPULSE_STATEDIR",
         "x",
         expect![
-            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `statedir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `odoo`, `log`"
+            "the configuration from no-keyring.toml and the environment (INSIGHTPULSE_…) is wrong: unknown field `statedir`, expected one of `state_dir`, `server`, `keyring`, `egress`, `probe`, `store`, `odoo`, `log`"
         ],
     );
     check(

@@ -1,0 +1,422 @@
+//! Writes results down before Odoo is told: what a killed process knew, another goes on from.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use deadpool_postgres::Transaction;
+use insightpulse_domain::Outcome;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_postgres::types::Json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Store, StoreError, in_time, shard_of};
+use crate::history::Sample;
+use crate::judge::{Asked, Judge};
+use crate::outbox::{Outbox, Urgency};
+use crate::report::Report;
+
+/// What one result comes to.
+pub struct Entry {
+    pub report: Report,
+    pub urgency: Urgency,
+    pub sample: Sample,
+    pub judge: Judge,
+    pub revision: i64,
+}
+
+/// Takes in one database's results.
+#[derive(Clone)]
+pub struct Recorder(mpsc::UnboundedSender<Letter>);
+
+enum Letter {
+    Entry(Box<Entry>),
+    /// Of an endpoint that another sidecar has.
+    HandOver(Box<Outcome>, Asked),
+    /// These have arrived at Odoo.
+    Arrived(Vec<(Uuid, Uuid, Vec<Uuid>)>),
+}
+
+/// Writes one database's results; see [`Recorder`].
+pub struct Writer {
+    store: Arc<Store>,
+    database: Uuid,
+    outbox: Arc<Outbox>,
+    letters: mpsc::UnboundedReceiver<Letter>,
+    /// Told to Odoo while the store was away, and not written yet.
+    backlog: VecDeque<Entry>,
+}
+
+/// Results of one transaction.
+const BATCH: usize = 1_000;
+
+/// Results that come within this time of each other are written together.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// What is kept while the store is away: a quarter of an hour of ten thousand endpoints in a minute.
+const BACKLOG_MAX: usize = 150_000;
+
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Recorder {
+    /// A pair: what takes results in, and what writes them.
+    pub fn new(store: Arc<Store>, database: Uuid, outbox: Arc<Outbox>) -> (Self, Writer) {
+        let (sender, letters) = mpsc::unbounded_channel();
+        let writer = Writer {
+            store,
+            database,
+            outbox,
+            letters,
+            backlog: VecDeque::new(),
+        };
+        (Self(sender), writer)
+    }
+
+    /// Writes a result down, and then puts its report into the outbox.
+    pub fn record(&self, entry: Entry) {
+        self.0.send(Letter::Entry(Box::new(entry))).ok();
+    }
+
+    /// Gives a result to the sidecar whose endpoint it is about.
+    pub fn hand_over(&self, outcome: Outcome, asked: Asked) {
+        self.0.send(Letter::HandOver(Box::new(outcome), asked)).ok();
+    }
+
+    /// Odoo has these reports: nobody has to go on delivering them.
+    pub fn arrived(&self, reports: &[Report]) {
+        let arrived = reports.iter().map(|report| {
+            let events = report.events.iter().map(|event| event.id).collect();
+            (report.outcome.record, report.outcome.probe, events)
+        });
+        self.0.send(Letter::Arrived(arrived.collect())).ok();
+    }
+}
+
+impl Writer {
+    /// Writes until `stop`, and then what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut letters = Vec::new();
+        loop {
+            let received = tokio::select! {
+                received = self.letters.recv_many(&mut letters, BATCH) => received,
+                () = sleep(RETRY), if !self.backlog.is_empty() => 0,
+                () = stop.cancelled() => {
+                    self.letters.close();
+                    while self.letters.recv_many(&mut letters, BATCH).await > 0 {}
+                    self.take(&mut letters).await;
+                    return;
+                }
+            };
+            if received > 0 && received < BATCH {
+                sleep(LINGER).await;
+                while letters.len() < BATCH
+                    && let Ok(letter) = self.letters.try_recv()
+                {
+                    letters.push(letter);
+                }
+            }
+            self.take(&mut letters).await;
+        }
+    }
+
+    async fn take(&mut self, letters: &mut Vec<Letter>) {
+        let (mut entries, mut arrived, mut strange) = (Vec::new(), Vec::new(), Vec::new());
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Entry(entry) => entries.push(*entry),
+                Letter::HandOver(outcome, asked) => strange.push((*outcome, asked)),
+                Letter::Arrived(reports) => arrived.extend(reports),
+            }
+        }
+        if !entries.is_empty() {
+            self.write(entries).await;
+        }
+        if !strange.is_empty() {
+            let handed_over = self.hand_over(&strange).await;
+            if self.store.noted(handed_over).is_err() {
+                for (outcome, _) in strange {
+                    self.outbox.put(Report::bare(outcome), Urgency::Changed);
+                }
+            }
+        }
+        if !arrived.is_empty() {
+            // What stays is delivered again by whoever comes next, and does no harm.
+            let forgotten = self.forget(&arrived).await;
+            self.store.noted(forgotten).ok();
+        }
+        self.catch_up().await;
+    }
+
+    async fn write(&mut self, entries: Vec<Entry>) {
+        let written = commit(&self.store, self.database, &entries, true).await;
+        match self.store.noted(written) {
+            Ok(owned) => {
+                for entry in entries {
+                    // Somebody else's endpoint by now: what it is like is for them to say.
+                    if owned.contains(&shard_of(entry.report.outcome.record)) {
+                        self.outbox.put(entry.report, entry.urgency);
+                    }
+                }
+            }
+            Err(_) => {
+                for entry in entries {
+                    self.outbox.put(entry.report.clone(), entry.urgency);
+                    self.backlog.push_back(entry);
+                }
+                while self.backlog.len() > BACKLOG_MAX {
+                    self.backlog.pop_front();
+                    self.store.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Writes what was told while the store was away: history, and what is thought.
+    async fn catch_up(&mut self) {
+        while !self.backlog.is_empty() && !self.store.is_away() {
+            let entries: Vec<_> = self.backlog.drain(..self.backlog.len().min(BATCH)).collect();
+            let written = commit(&self.store, self.database, &entries, false).await;
+            if self.store.noted(written).is_err() {
+                for entry in entries.into_iter().rev() {
+                    self.backlog.push_front(entry);
+                }
+                return;
+            }
+        }
+        if !self.backlog.is_empty() {
+            // Asks whether it is there again.
+            let written = commit(&self.store, self.database, &[], false).await;
+            self.store.noted(written).ok();
+        }
+    }
+
+    async fn hand_over(&self, outcomes: &[(Outcome, Asked)]) -> Result<(), StoreError> {
+        let client = self.store.pool.get().await?;
+        let probes: Vec<_> = outcomes.iter().map(|(outcome, _)| outcome.probe).collect();
+        let shards: Vec<_> = outcomes
+            .iter()
+            .map(|(outcome, _)| shard_of(outcome.record))
+            .collect();
+        let by_hand: Vec<_> = outcomes
+            .iter()
+            .map(|(_, asked)| *asked == Asked::ByHand)
+            .collect();
+        let outcomes: Vec<_> = outcomes.iter().map(|(outcome, _)| Json(outcome)).collect();
+        let insert = "INSERT INTO insightpulse.handover (probe, database, shard, by_hand, outcome) \
+                      SELECT probe, $1, shard, by_hand, outcome \
+                        FROM unnest($2::uuid[], $3::int2[], $4::bool[], $5::jsonb[]) AS given(probe, shard, by_hand, outcome) \
+                      ON CONFLICT DO NOTHING";
+        in_time(client.execute(insert, &[&self.database, &probes, &shards, &by_hand, &outcomes]))
+            .await
+            .map(drop)
+    }
+
+    async fn forget(&self, arrived: &[(Uuid, Uuid, Vec<Uuid>)]) -> Result<(), StoreError> {
+        let client = self.store.pool.get().await?;
+        let records: Vec<_> = arrived.iter().map(|(record, ..)| *record).collect();
+        let probes: Vec<_> = arrived.iter().map(|(_, probe, _)| *probe).collect();
+        let events: Vec<_> = arrived.iter().flat_map(|(.., events)| events.clone()).collect();
+        in_time(async {
+            client
+                .execute(
+                    "DELETE FROM insightpulse.report AS kept \
+                       USING unnest($2::uuid[], $3::uuid[]) AS arrived(record, probe) \
+                       WHERE kept.database = $1 AND kept.record = arrived.record AND kept.probe <= arrived.probe",
+                    &[&self.database, &records, &probes],
+                )
+                .await?;
+            client
+                .execute("DELETE FROM insightpulse.event WHERE id = ANY($1)", &[&events])
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Writes entries in one transaction; returns the shards of them that are ours. What is not is
+/// left alone: a sidecar that was asleep while another took over must not undo what that one did.
+async fn commit(
+    store: &Store,
+    database: Uuid,
+    entries: &[Entry],
+    with_reports: bool,
+) -> Result<HashSet<i16>, StoreError> {
+    let mut client = store.pool.get().await?;
+    let owned = in_time(async {
+        let transaction = client.transaction().await?;
+        let shards: HashSet<_> = entries
+            .iter()
+            .map(|entry| shard_of(entry.report.outcome.record))
+            .collect();
+        let rows = transaction
+            .query(
+                "SELECT shard FROM insightpulse.shard \
+                  WHERE database = $1 AND shard = ANY($2) AND owner = $3 AND until > now() FOR SHARE",
+                &[&database, &shards.into_iter().collect::<Vec<_>>(), &store.id],
+            )
+            .await?;
+        let owned: HashSet<i16> = rows.iter().map(|row| row.get(0)).collect();
+        let ours: Vec<_> = entries
+            .iter()
+            .filter(|entry| owned.contains(&shard_of(entry.report.outcome.record)))
+            .collect();
+        if !ours.is_empty() {
+            samples(&transaction, database, &ours).await?;
+            judgements(&transaction, database, &ours).await?;
+            if with_reports {
+                reports(&transaction, database, &ours).await?;
+            }
+        }
+        transaction.commit().await?;
+        store
+            .counts
+            .written
+            .fetch_add(ours.len() as u64, Ordering::Relaxed);
+        Ok(owned)
+    })
+    .await?;
+    Ok(owned)
+}
+
+async fn samples(
+    transaction: &Transaction<'_>,
+    database: Uuid,
+    entries: &[&Entry],
+) -> Result<(), tokio_postgres::Error> {
+    let records: Vec<_> = entries.iter().map(|entry| entry.report.outcome.record).collect();
+    let at: Vec<_> = entries.iter().map(|entry| seconds(entry.sample.at)).collect();
+    let latency: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.sample.latency_ms.map(|ms| ms as f32))
+        .collect();
+    let observed: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.sample.observed.as_secs_f32())
+        .collect();
+    // One statement for both. A clock of ours that is a day off must not lose what was measured:
+    // there are partitions around the store's own day alone.
+    transaction
+        .execute(
+            "WITH given AS ( \
+                 SELECT record, latency_ms, observed_s, \
+                        CASE WHEN abs(extract(epoch FROM now()) - at) < 80000 THEN to_timestamp(at) ELSE now() END AS at \
+                   FROM unnest($2::uuid[], $3::float8[], $4::float4[], $5::float4[]) \
+                        AS given(record, at, latency_ms, observed_s) \
+             ), kept AS ( \
+                 INSERT INTO insightpulse.sample (database, record, at, latency_ms, observed_s) \
+                 SELECT $1, record, at, latency_ms, observed_s FROM given \
+             ) \
+             INSERT INTO insightpulse.rollup AS known \
+                  SELECT $1, record, date_trunc('hour', at, 'utc'), count(*), count(*) - count(latency_ms), sum(observed_s), \
+                         coalesce(sum(observed_s) FILTER (WHERE latency_ms IS NOT NULL), 0), \
+                         coalesce(sum(latency_ms), 0), coalesce(max(latency_ms), 0) \
+                    FROM given GROUP BY 1, 2, 3 ORDER BY 2, 3 \
+             ON CONFLICT (database, record, hour) DO UPDATE \
+                     SET probes = known.probes + excluded.probes, \
+                         failures = known.failures + excluded.failures, \
+                         observed_s = known.observed_s + excluded.observed_s, \
+                         up_s = known.up_s + excluded.up_s, \
+                         latency_sum_ms = known.latency_sum_ms + excluded.latency_sum_ms, \
+                         latency_max_ms = greatest(known.latency_max_ms, excluded.latency_max_ms)",
+            &[&database, &records, &at, &latency, &observed],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The newest of each endpoint.
+async fn judgements(
+    transaction: &Transaction<'_>,
+    database: Uuid,
+    entries: &[&Entry],
+) -> Result<(), tokio_postgres::Error> {
+    let newest: BTreeMap<Uuid, &Entry> = entries
+        .iter()
+        .map(|entry| (entry.report.outcome.record, *entry))
+        .collect();
+    let records: Vec<_> = newest.keys().copied().collect();
+    let shards: Vec<_> = newest.keys().map(|record| shard_of(*record)).collect();
+    let revisions: Vec<_> = newest.values().map(|entry| entry.revision).collect();
+    let judges: Vec<_> = newest.values().map(|entry| Json(&entry.judge)).collect();
+    let probes: Vec<_> = newest.values().map(|entry| entry.report.outcome.probe).collect();
+    transaction
+        .execute(
+            "INSERT INTO insightpulse.endpoint AS known \
+                  SELECT $1, record, shard, revision, judge, probe, now() \
+                    FROM unnest($2::uuid[], $3::int2[], $4::int8[], $5::jsonb[], $6::uuid[]) \
+                         AS given(record, shard, revision, judge, probe) \
+             ON CONFLICT (database, record) DO UPDATE \
+                     SET revision = excluded.revision, judge = excluded.judge, shard = excluded.shard, \
+                         newest_probe = excluded.newest_probe, tested_at = excluded.tested_at \
+                   WHERE known.newest_probe < excluded.newest_probe",
+            &[&database, &records, &shards, &revisions, &judges, &probes],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What has changed. Mere measurements are made again within an interval, and are not kept.
+async fn reports(
+    transaction: &Transaction<'_>,
+    database: Uuid,
+    entries: &[&Entry],
+) -> Result<(), tokio_postgres::Error> {
+    let mut newest: HashMap<Uuid, (Uuid, Value)> = HashMap::new();
+    let mut events = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for entry in entries.iter().filter(|entry| entry.urgency == Urgency::Changed) {
+        let Report { outcome, .. } = &entry.report;
+        for event in &entry.report.events {
+            events.0.push(event.id);
+            events.1.push(outcome.record);
+            events.2.push(shard_of(outcome.record));
+            events.3.push(Json(event));
+        }
+        let mut bare = entry.report.clone();
+        bare.events.clear();
+        bare.tallies.clear();
+        if let Ok(report) = serde_json::to_value(&bare) {
+            newest.insert(outcome.record, (outcome.probe, report));
+        }
+    }
+    if newest.is_empty() {
+        return Ok(());
+    }
+    // In one order everywhere, or two transactions could wait for each other.
+    let newest: BTreeMap<_, _> = newest.into_iter().collect();
+    let records: Vec<_> = newest.keys().copied().collect();
+    let shards: Vec<_> = newest.keys().map(|record| shard_of(*record)).collect();
+    let probes: Vec<_> = newest.values().map(|(probe, _)| *probe).collect();
+    let reports: Vec<_> = newest.values().map(|(_, report)| Json(report)).collect();
+    transaction
+        .execute(
+            "INSERT INTO insightpulse.report AS known \
+                  SELECT $1, record, shard, probe, report \
+                    FROM unnest($2::uuid[], $3::int2[], $4::uuid[], $5::jsonb[]) AS given(record, shard, probe, report) \
+             ON CONFLICT (database, record) DO UPDATE \
+                     SET probe = excluded.probe, report = excluded.report, shard = excluded.shard \
+                   WHERE known.probe < excluded.probe",
+            &[&database, &records, &shards, &probes, &reports],
+        )
+        .await?;
+    let (ids, records, shards, events) = events;
+    transaction
+        .execute(
+            "INSERT INTO insightpulse.event \
+                  SELECT id, $1, record, shard, event \
+                    FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::jsonb[]) AS given(id, record, shard, event) \
+             ON CONFLICT (id) DO NOTHING",
+            &[&database, &ids, &records, &shards, &events],
+        )
+        .await?;
+    Ok(())
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1e3
+}

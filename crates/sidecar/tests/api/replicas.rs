@@ -1,0 +1,220 @@
+//! Several sidecars on one PostgreSQL: they share the work, and what one knew another goes on from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use insightpulse_monitor::{Retention, StoreSettings};
+use insightpulse_test_support::{Cluster, FaultServer, Options, eventually};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::fake_odoo::{FakeOdoo, Mood};
+use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, endpoint, monitored};
+
+/// A store of the test's own, empty.
+fn store() -> (Cluster, StoreSettings) {
+    let cluster = Cluster::start_with(&Options {
+        sql: "create role sidecar login superuser password 'canary-of-the-store'",
+        ..Options::default()
+    });
+    let settings = StoreSettings {
+        url: format!(
+            "postgresql://sidecar:canary-of-the-store@127.0.0.1:{}/postgres?sslmode=disable",
+            cluster.port()
+        )
+        .into(),
+        authority: None,
+        retention: Retention {
+            sample_days: 7,
+            rollup_days: 400,
+        },
+    };
+    (cluster, settings)
+}
+
+fn broken(id: u128) -> Value {
+    monitored(&changed(&endpoint(id, 5432), &json!({"base_url": null})))
+}
+
+fn shares(cluster: &Cluster) -> Vec<i64> {
+    let counts =
+        cluster.sql("select count(*) from insightpulse.shard where until > now() group by owner order by 1");
+    counts
+        .lines()
+        .map(|line| line.parse().expect("a number"))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_start_together_on_an_empty_database_share_the_work() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let server = FaultServer::silent().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    // One answers, so that what is counted is what arrived there.
+    let endpoints: Vec<_> = (1..=40)
+        .map(|id| {
+            let short = json!({"timeout_ms": 100, "record": Uuid::from_u128(id << 100 | 7), "failure_threshold": 100});
+            changed(&monitored(&endpoint(id, server.port())), &short)
+        })
+        .collect();
+    odoo.monitor(&endpoints);
+    let (first, second) = tokio::join!(home.start(), async { home.start_unpaired() });
+    eventually("both have a part", || shares(&cluster) == [32, 32]).await;
+    eventually("all were tested", || odoo.outcomes().len() >= 40).await;
+    let before = odoo.outcomes().len();
+    let accepted = server.seen().accepted;
+    sleep(Duration::from_secs(10)).await;
+    // Two intervals; each endpoint once in each, whoever has it, and retries as long as it is not shown.
+    let tested = server.seen().accepted - accepted;
+    assert!(
+        (70..=95).contains(&tested),
+        "{tested} tests of 40 endpoints in two intervals"
+    );
+    let mut events: BTreeMap<i64, usize> = BTreeMap::new();
+    for outcome in odoo.outcomes() {
+        *events.entry(outcome["id"].as_i64().expect("an id")).or_default() +=
+            outcome["events"].as_array().map_or(0, Vec::len);
+    }
+    assert!(events.values().all(|count| *count == 1), "{before}: {events:?}");
+    first.stop().await;
+    eventually("the other has all of it", || shares(&cluster) == [64]).await;
+    second.stop().await;
+    eventually("nobody has any of it", || shares(&cluster).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_one_had_not_delivered_the_next_one_does() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    let first = home.start().await;
+    odoo.wait_for(1).await;
+    odoo.set(Mood::BadGateway);
+    odoo.monitor(&[changed(&broken(7), &json!({"revision": 4, "version": "2"}))]);
+    // A verdict of its own, which Odoo does not learn of.
+    first
+        .probes(
+            "r",
+            3_000,
+            &[changed(
+                &broken(8),
+                &json!({"record": Uuid::from_u128(7), "id": 7}),
+            )],
+        )
+        .await;
+    eventually("it is written down", || {
+        cluster.sql("select count(*) from insightpulse.report") == "1"
+    })
+    .await;
+    first.stop().await;
+    odoo.set(Mood::Well);
+    let told = odoo.outcomes().len();
+    let second = home.start().await;
+    eventually("it arrives", || odoo.outcomes().len() > told).await;
+    eventually("it is not kept any longer", || {
+        cluster.sql("select count(*) from insightpulse.report") == "0"
+            && cluster.sql("select count(*) from insightpulse.event") == "0"
+    })
+    .await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_store_it_goes_on_and_catches_up() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    let service = home.start().await;
+    odoo.wait_for(1).await;
+    let samples = || {
+        cluster
+            .sql("select count(*) from insightpulse.sample")
+            .parse::<u64>()
+            .expect("a number")
+    };
+    eventually("it is written down", || samples() == 1).await;
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    let told = odoo.outcomes().len();
+    eventually("it is tested and told on", || odoo.outcomes().len() >= told + 2).await;
+    assert_eq!(samples(), 1);
+    cluster.sql("alter role sidecar login");
+    eventually("what was kept is written down", || samples() >= 3).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_another_one_made_is_judged_by_whose_endpoint_it_is() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let endpoints: Vec<_> = (1..=8)
+        .map(|id| {
+            let seldom = json!({"interval_s": 3_600, "record": Uuid::from_u128(id << 90)});
+            changed(&broken(id), &seldom)
+        })
+        .collect();
+    odoo.monitor(&endpoints);
+    let first = home.start().await;
+    let second = home.start().await;
+    eventually("both have a part", || shares(&cluster) == [32, 32]).await;
+    odoo.wait_for(8).await;
+    // Whichever has them, the first is asked about all.
+    first.probes("r", 0, &endpoints).await;
+    eventually("all are told of", || odoo.outcomes().len() >= 16).await;
+    // Whose endpoint it is adds the result to the day; whoever only made it could not.
+    let outcomes = odoo.outcomes();
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome["tallies"][0]["probes"] == 1),
+        "{outcomes:?}"
+    );
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_outlives_the_process() {
+    let (_cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    home.start().await.stop_after(&odoo, 2).await;
+    let service = home.start().await;
+    for (range, step) in [("24h", 300), ("7d", 3_600), ("30d", 14_400), ("90d", 43_200)] {
+        let path = format!(
+            "/v1/history?database={DATABASE_UUID}&record={}&range={range}",
+            Uuid::from_u128(7)
+        );
+        let answer = Answer::of(service.request(reqwest::Method::GET, &path)).await;
+        let history = answer.json();
+        assert_eq!(
+            (answer.status, &history["step_s"]),
+            (200, &json!(step)),
+            "{history}"
+        );
+        let points = history["points"].as_array().expect("points");
+        let failures: i64 = points.iter().filter_map(|point| point["failures"].as_i64()).sum();
+        assert!(failures >= 2, "{history}");
+        assert_eq!(history["uptime"][0], json!({"range": "24h", "share": 0.0}));
+    }
+    service.stop().await;
+}
+
+impl Service {
+    /// Stops once so many outcomes have arrived.
+    async fn stop_after(self, odoo: &FakeOdoo, outcomes: usize) {
+        odoo.wait_for(outcomes).await;
+        self.stop().await;
+    }
+}
