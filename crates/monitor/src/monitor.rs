@@ -32,6 +32,8 @@ pub trait Observer: Send + Sync {
     /// A probe by schedule began so long after its time.
     fn begun(&self, _late: Duration) {}
     fn landed(&self, _outcome: &Outcome, _endpoint: Option<&Monitored>) {}
+    /// Events are in a report that Odoo will be told of.
+    fn happened(&self, _report: &Report, _endpoint: Option<&Monitored>) {}
 }
 
 /// The monitoring of one database.
@@ -504,7 +506,20 @@ impl Landing for Desk {
     }
 
     fn landed(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) {
-        match (self.judge(outcome, asked, cadence), &self.keeping) {
+        let judged = self.judge(outcome, asked, cadence);
+        let endpoint = {
+            let state = self.lock();
+            state
+                .files
+                .get(&outcome.record)
+                .map(|file| Arc::clone(&file.endpoint))
+        };
+        if let Judged::Heard(entry) = &judged
+            && !entry.report.events.is_empty()
+        {
+            self.observer.happened(&entry.report, endpoint.as_deref());
+        }
+        match (judged, &self.keeping) {
             (Judged::Stale, _) => {}
             (Judged::Heard(entry), Some(keeping)) => keeping.recorder.record(*entry),
             (Judged::Heard(entry), None) => self.outbox.put(entry.report, entry.urgency),
@@ -513,13 +528,6 @@ impl Landing for Desk {
                 self.outbox.put(Report::bare(outcome.clone()), Urgency::Changed);
             }
         }
-        let endpoint = {
-            let state = self.lock();
-            state
-                .files
-                .get(&outcome.record)
-                .map(|file| Arc::clone(&file.endpoint))
-        };
         self.observer.landed(outcome, endpoint.as_deref());
         self.sooner.notify_one();
     }

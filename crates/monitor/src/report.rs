@@ -93,6 +93,17 @@ impl Report {
     }
 }
 
+impl Event {
+    /// Whether people want to hear of it: not of each change of what flaps, that a new endpoint works, or
+    /// daily of a certificate. Odoo's `_is_to_be_told` says the same.
+    pub fn is_news(&self) -> bool {
+        self.kind != EventKind::Transition
+            || !(self.is_flapping
+                || (self.from.is_none() && self.to == Status::Success)
+                || self.failure_kind == Some(FailureKind::CertificateExpiring))
+    }
+}
+
 impl Tally {
     fn add(&mut self, other: &Tally) {
         self.probes += other.probes;

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::odoo::Odoo;
+use crate::webhook::Webhook;
 use crate::writeback::Writeback;
 
 /// What Odoo has said that has not been looked at yet.
@@ -73,7 +74,13 @@ impl Hints {
 }
 
 /// Follows Odoo for as long as it is polled.
-pub async fn follow(database: Uuid, writeback: &Writeback, monitor: &Monitor, hints: &Hints) -> Infallible {
+pub async fn follow(
+    database: Uuid,
+    writeback: &Writeback,
+    monitor: &Monitor,
+    webhook: &Webhook,
+    hints: &Hints,
+) -> Infallible {
     let mut all_at = Instant::now();
     let mut backoff = BACKOFF_FIRST;
     let mut complained = false;
@@ -85,7 +92,7 @@ pub async fn follow(database: Uuid, writeback: &Writeback, monitor: &Monitor, hi
         hinted.all |= all_at <= Instant::now();
         let looked = match writeback.odoo() {
             Err(reason) => Err(Error::Unreachable(reason)),
-            Ok(odoo) if hinted.all => look_at_all(database, &odoo, monitor).await,
+            Ok(odoo) if hinted.all => look_at_all(database, &odoo, monitor, webhook).await,
             Ok(odoo) => look_at(&hinted.ids, &odoo, monitor).await,
         };
         match looked {
@@ -108,7 +115,7 @@ pub async fn follow(database: Uuid, writeback: &Writeback, monitor: &Monitor, hi
     }
 }
 
-async fn look_at_all(database: Uuid, odoo: &Odoo, monitor: &Monitor) -> Result<(), Error> {
+async fn look_at_all(database: Uuid, odoo: &Odoo, monitor: &Monitor, webhook: &Webhook) -> Result<(), Error> {
     let mut listed = HashMap::new();
     let mut after = 0;
     loop {
@@ -117,6 +124,9 @@ async fn look_at_all(database: Uuid, odoo: &Odoo, monitor: &Monitor) -> Result<(
             return Err(Error::Invalid(
                 "another database answers under the name of the one that was paired".into(),
             ));
+        }
+        if after == 0 {
+            webhook.set_place(page.webhook);
         }
         for (id, record, version) in &page.rows {
             listed.insert(*record, (*id, format!("{}{version}", page.rules)));

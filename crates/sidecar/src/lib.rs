@@ -18,4 +18,5 @@ mod spool;
 pub mod startup;
 mod telemetry;
 mod tenants;
+mod webhook;
 mod writeback;

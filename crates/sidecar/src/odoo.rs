@@ -47,6 +47,9 @@ pub struct Versions {
     pub database: Uuid,
     /// Changes with what counts for all of them.
     pub rules: String,
+    /// Who wants to be told what happens, written as an endpoint whose key signs.
+    #[serde(default)]
+    pub webhook: Option<RawEndpoint>,
     /// Id, uuid and version, by id.
     pub rows: Vec<(i64, Uuid, String)>,
 }

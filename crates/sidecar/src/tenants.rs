@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use insightpulse_domain::Outcome;
 use insightpulse_monitor::{
-    Keeping, Limits, Member, Monitor, MonitorSetup, Outbox, Recorder, Store, run_delivery,
+    Keeping, Limits, Member, Monitor, MonitorSetup, Monitored, Observer, Outbox, Recorder, Report, Store,
+    run_delivery,
 };
 use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::Egress;
@@ -23,11 +25,12 @@ use uuid::Uuid;
 use crate::digest::Digest;
 use crate::following::{Hints, follow};
 use crate::keyring_source::LiveKeyring;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, TenantMetrics};
 use crate::pairings::{Pairing, Pairings};
 use crate::reloading::Reloading;
 use crate::secrets::open_target;
 use crate::spool::Spool;
+use crate::webhook::Webhook;
 use crate::writeback::Writeback;
 
 /// What is served now; follows the pairings' file.
@@ -59,6 +62,7 @@ pub struct Tenant {
     pub monitor: Arc<Monitor>,
     /// What Odoo says has changed.
     pub hints: Arc<Hints>,
+    pub webhook: Arc<Webhook>,
     /// How often it may ask.
     pub rate: DefaultDirectRateLimiter,
     /// How many of its requests are answered at once.
@@ -255,6 +259,11 @@ impl Tenants {
                 recorder,
             });
         }
+        let webhook = Arc::new(Webhook::new(
+            database,
+            Arc::clone(&setup.keyring),
+            Arc::clone(&setup.net),
+        ));
         let recorder = keeping.as_ref().map(|keeping| keeping.recorder.clone());
         let burst = setup.requests_per_second.saturating_mul(BURST);
         Tenant {
@@ -266,10 +275,14 @@ impl Tenants {
                 limits: setup.limits,
                 outbox: Arc::clone(&outbox),
                 keeping,
-                observer: Arc::new(setup.metrics.of(database)),
+                observer: Arc::new(Watching {
+                    metrics: setup.metrics.of(database),
+                    webhook: Arc::clone(&webhook),
+                }),
                 opens: Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
             })),
             hints: Arc::default(),
+            webhook,
             written,
             writer: Mutex::new(writer),
             rate: RateLimiter::direct(Quota::per_second(setup.requests_per_second).allow_burst(burst)),
@@ -322,6 +335,26 @@ impl Tenants {
     }
 }
 
+/// Who wants to know what happens.
+struct Watching {
+    metrics: TenantMetrics,
+    webhook: Arc<Webhook>,
+}
+
+impl Observer for Watching {
+    fn begun(&self, late: Duration) {
+        self.metrics.begun(late);
+    }
+
+    fn landed(&self, outcome: &Outcome, endpoint: Option<&Monitored>) {
+        self.metrics.landed(outcome, endpoint);
+    }
+
+    fn happened(&self, report: &Report, endpoint: Option<&Monitored>) {
+        self.webhook.tell(report, endpoint);
+    }
+}
+
 /// A crowd of clicks at closing time is no attack.
 const BURST: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
 
@@ -356,7 +389,14 @@ impl Tenant {
         let monitoring = self.pause.run_until_cancelled(async {
             tokio::join!(
                 self.monitor.run(),
-                follow(self.database, &self.writeback, &self.monitor, &self.hints),
+                follow(
+                    self.database,
+                    &self.writeback,
+                    &self.monitor,
+                    &self.webhook,
+                    &self.hints
+                ),
+                self.webhook.run(),
             )
         });
         tokio::select! {

@@ -34,6 +34,7 @@ class AuditEntry(models.Model):
             ("unpair", "Sidecar unpaired"),
             ("key_renewed", "Sidecar's API key renewed"),
             ("retention", "Retention changed"),
+            ("webhook", "Webhook changed"),
             ("denied", "Refused for want of a right"),
         ],
         required=True,

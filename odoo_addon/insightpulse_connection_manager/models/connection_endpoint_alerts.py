@@ -136,14 +136,24 @@ class ConnectionEndpointAlerts(models.Model):
                 )
             )
             endpoint.sudo()._tell(event)
+        message = self.env._(
+            "A test alert was sent to the followers. Its mail is on its way; its note is in the chatter."
+        )
+        kind = "success"
+        if self and self.env["insightpulse.sidecar"]._prepare_webhook():
+            reason = self.env["insightpulse.sidecar"]._test_webhook(self[0]._prepare_endpoints()[0])
+            if reason is None:
+                message += " " + self.env._("The webhook has it, too.")
+            else:
+                kind = "warning"
+                message += " " + self.env._("The webhook did not take it: %(reason)s", reason=reason)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "success",
-                "message": self.env._(
-                    "A test alert was sent to the followers. Its mail is on its way; its note is in the chatter."
-                ),
+                "type": kind,
+                "sticky": kind != "success",
+                "message": message,
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }

@@ -161,17 +161,21 @@ class ConnectionEndpointMonitoring(models.Model):
     def monitored_versions(self, after_id, limit):
         """Return which connections are to be monitored, and what tells whether one has changed.
 
-        :return: ``{"database": uuid, "rules": text, "rows": [[id, uuid, version]]}``, by id, from `after_id` on
+        :return: ``{"database": uuid, "rules": text, "rows": [[id, uuid, version]]}``, by id, from `after_id` on; and
+            ``"webhook"``, an endpoint, where one is set up
         """
         self._check_group(SIDECAR_GROUP)
         self.flush_model()
         limit = max(0, min(int(limit), PAGE_MAX))
         rows = self.env.execute_query(self._versions_query(SQL("id > %s ORDER BY id LIMIT %s", int(after_id), limit)))
-        return {
+        answer = {
             "database": self.env["insightpulse.sidecar"]._database_uuid(),
             "rules": self._monitoring_rules(),
             "rows": [list(row) for row in rows] if self._is_monitoring_on() else [],
         }
+        webhook = self.env["insightpulse.sidecar"]._prepare_webhook()
+        # XML-RPC has no way to write a None.
+        return {**answer, "webhook": webhook} if webhook else answer
 
     @api.model
     def monitored_endpoints(self, endpoint_ids):

@@ -2,9 +2,12 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from .audit_entry import RETENTION_DAYS_MIN
-from .connection_endpoint import ADMIN_GROUP
+from .connection_endpoint import ADMIN_GROUP, SECRET_MASK
 from .connection_endpoint_monitoring import CADENCE_LIMITS
 from .sidecar import WAIT_MS
+
+# Fewer characters than this can be guessed.
+WEBHOOK_SECRET_MIN = 16
 
 
 class ResConfigSettings(models.TransientModel):
@@ -29,6 +32,13 @@ class ResConfigSettings(models.TransientModel):
     insightpulse_success_threshold = fields.Integer(
         string="Successes Before Green", config_parameter="insightpulse.success_threshold"
     )
+    insightpulse_webhook_url = fields.Char(
+        string="Webhook", default=lambda self: self.env["insightpulse.sidecar"]._parameter("insightpulse.webhook_url")
+    )
+    insightpulse_webhook_secret = fields.Char(
+        string="Secret to Sign With",
+        default=lambda self: self._default_webhook_secret(),
+    )
     insightpulse_history_days = fields.Integer(
         string="Keep History (days)",
         help="0 keeps it for ever.",
@@ -48,6 +58,42 @@ class ResConfigSettings(models.TransientModel):
     insightpulse_foreign_database = fields.Char(compute="_compute_insightpulse_pairing")
     insightpulse_foreign_secrets = fields.Integer(compute="_compute_insightpulse_pairing")
     insightpulse_may_carry_over = fields.Boolean(compute="_compute_insightpulse_pairing")
+
+    @api.model
+    def _default_webhook_secret(self):
+        return SECRET_MASK if self.env["insightpulse.sidecar"]._parameter("insightpulse.webhook_token") else False
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        # The record lies in the database for hours; the secret is sealed before.
+        secrets = [vals.get("insightpulse_webhook_secret") for vals in vals_list]
+        vals_list = [
+            {**vals, "insightpulse_webhook_secret": SECRET_MASK} if vals.get("insightpulse_webhook_secret") else vals
+            for vals in vals_list
+        ]
+        settings = super().create(vals_list)
+        for one, secret in zip(settings, secrets, strict=True):
+            one._set_insightpulse_webhook(secret if secret != SECRET_MASK else False)
+        return settings
+
+    def _set_insightpulse_webhook(self, secret):
+        sidecar = self.env["insightpulse.sidecar"]
+        url = (self.insightpulse_webhook_url or "").strip()
+        if url == (sidecar._parameter("insightpulse.webhook_url") or "") and not secret:
+            return
+        self.check_access("write")
+        if url:
+            url = sidecar._normalize_url(url, is_odoo=True, with_query=True)
+            is_new = url != sidecar._parameter("insightpulse.webhook_url")
+            if (is_new and not secret) or (secret and len(secret) < WEBHOOK_SECRET_MIN):
+                raise ValidationError(
+                    self.env._(
+                        "Type a secret of at least %(least)s characters together with the webhook’s address: "
+                        "its receiver checks the signature with it.",
+                        least=WEBHOOK_SECRET_MIN,
+                    )
+                )
+        sidecar._set_webhook(url, secret)
 
     @api.depends("company_id")
     def _compute_insightpulse_pairing(self):

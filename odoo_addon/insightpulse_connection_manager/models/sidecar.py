@@ -231,6 +231,43 @@ class Sidecar(models.AbstractModel):
         return answer
 
     @api.model
+    def _prepare_webhook(self):
+        """Return the webhook as the sidecar reads it, an endpoint whose key it signs with; or None."""
+        url, token = self._parameter("insightpulse.webhook_url"), self._parameter("insightpulse.webhook_token")
+        if not url or not token:
+            return None
+        return {
+            "record": self._parameter("insightpulse.webhook_uuid"),
+            "kind": "api",
+            "base_url": url,
+            "api_key": token,
+        }
+
+    @api.model
+    def _set_webhook(self, url, secret):
+        """Have events told to an address from now on, signed with a secret; no secret leaves the one that is there."""
+        parameters = self.env["ir.config_parameter"].sudo()
+        record = self._parameter("insightpulse.webhook_uuid") or str(uuid4())
+        parameters.set_param("insightpulse.webhook_uuid", record)
+        if url != self._parameter("insightpulse.webhook_url"):
+            # Sealed for the old address, it does not open for another.
+            parameters.set_param("insightpulse.webhook_token", False)
+        if secret:
+            endpoint = {"record": record, "kind": "api", "base_url": url}
+            (token,) = self._seal([{"field": "api_key", "secret": secret, "endpoint": endpoint}])
+            parameters.set_param("insightpulse.webhook_token", token)
+        parameters.set_param("insightpulse.webhook_url", url)
+        self.env["insightpulse.audit.entry"]._log("webhook", detail=url or self.env._("none"))
+
+    @api.model
+    def _test_webhook(self, endpoint):
+        """Have the webhook told of a test; return None when it was, or why it was not."""
+        answer = self._post("/v1/alerts", {"endpoint": endpoint})
+        if answer.get("sent") is False:
+            return str(answer.get("error") or "")[:500]
+        return None
+
+    @api.model
     def _tell_changed(self, ids=(), everything=False):
         """Tell the sidecar, after the commit and without waiting for it, which endpoints to read again."""
         if self._pairing_state() != "paired":
@@ -281,7 +318,7 @@ class Sidecar(models.AbstractModel):
             return WAIT_MS
 
     @api.model
-    def _normalize_url(self, url, is_odoo=False):
+    def _normalize_url(self, url, is_odoo=False, with_query=False):
         """Return an ``http(s)://host[:port][/path]`` without a slash at its end, or raise.
 
         The sidecar, but not Odoo, may be at a ``unix:///path/of/a.sock`` too.
@@ -297,7 +334,7 @@ class Sidecar(models.AbstractModel):
             )
         except ValueError:
             valid = False
-        if not valid or parts.username or parts.password or parts.query or parts.fragment:
+        if not valid or parts.username or parts.password or (parts.query and not with_query) or parts.fragment:
             raise ValidationError(
                 self.env._("“%(url)s” is not an address such as http://127.0.0.1:8787.", url=url[:200])
             )

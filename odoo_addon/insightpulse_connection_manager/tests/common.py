@@ -43,6 +43,7 @@ class FakeSidecar:
             "/v1/open": self.open,
             "/v1/endpoints": lambda payload: (202, {}),
             "/v1/history": self.history,
+            "/v1/alerts": lambda payload: (200, {"sent": True, "error": None}),
         }
         self.outcomes = {}
         fake = self

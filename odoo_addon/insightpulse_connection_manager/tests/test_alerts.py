@@ -3,7 +3,7 @@ from datetime import timedelta
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
 from odoo.addons.mail.tests.common import MailCommon
@@ -151,6 +151,37 @@ class TestAlerts(ConnectionMixin, MailCommon):
         self.assertEqual((self.endpoint.status, len(self.endpoint.activity_search([FAILED]))), ("draft", 0))
         with self.assertRaises(AccessError):
             self.endpoint.with_user(self.employee).action_send_test_alert()
+
+    def set_webhook(self, url, secret):
+        values = {"insightpulse_webhook_url": url, "insightpulse_webhook_secret": secret}
+        self.env["res.config.settings"].create(values).execute()
+        endpoints = self.env["insightpulse.connection.endpoint"].with_user(self.sidecar_user)
+        return endpoints.monitored_versions(0, 1).get("webhook")
+
+    def test_a_webhook_has_a_sealed_secret_for_its_address_alone(self):
+        webhook = self.set_webhook("https://hook.example/a?b=c", "a secret of some length")
+        self.assertEqual((webhook["kind"], webhook["base_url"]), ("api", "https://hook.example/a?b=c"))
+        (payload,) = self.sidecar.payloads("/v1/seal")
+        self.assertEqual(payload["items"][0]["endpoint"]["record"], webhook["record"])
+        self.env.cr.execute("SELECT insightpulse_webhook_secret FROM res_config_settings")
+        self.assertNotIn("a secret of some length", str(self.env.cr.fetchall()))
+        # Saving the Settings for another reason changes nothing.
+        self.env["res.config.settings"].create({}).execute()
+        self.assertEqual(self.set_webhook(webhook["base_url"], "••••••••"), webhook)
+        with self.assertRaises(ValidationError):
+            self.set_webhook("https://other.example/", False)
+        with self.assertRaises(ValidationError):
+            self.set_webhook("https://hook.example/a?b=c", "short")
+        self.assertIsNone(self.set_webhook(False, False))
+
+    def test_a_test_alert_tells_the_webhook_and_says_if_it_did_not_take_it(self):
+        self.set_webhook("https://hook.example/", "a secret of some length")
+        action = self.endpoint.action_send_test_alert()
+        self.assertIn("webhook has it", action["params"]["message"])
+        self.sidecar.answers["/v1/alerts"] = lambda payload: (200, {"sent": False, "error": "it answers with HTTP 500"})
+        action = self.endpoint.action_send_test_alert()
+        self.assertEqual(action["params"]["type"], "warning")
+        self.assertIn("HTTP 500", action["params"]["message"])
 
     def test_nobody_but_the_sidecar_makes_events(self):
         self.report(1, event())

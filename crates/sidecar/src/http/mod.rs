@@ -1,5 +1,6 @@
 //! The HTTP API: which route leads where, and what holds for all of them.
 
+mod alerts;
 mod auth;
 mod connect;
 mod endpoints;
@@ -75,6 +76,7 @@ pub fn routes(api: Data<Api>) -> impl FnOnce(&mut ServiceConfig) {
                     .service(only("/parse", web::post().to(parse::read)))
                     .service(only("/probes", web::post().to(probes::probes)))
                     .service(only("/endpoints", web::post().to(endpoints::changed)))
+                    .service(only("/alerts", web::post().to(alerts::test)))
                     .service(only("/history", web::get().to(history::history)))
                     .service(only("/connect", web::post().to(connect::connect)))
                     .service(only("/render", web::post().to(render::render)))

@@ -41,6 +41,7 @@ struct Shared {
     batches: Mutex<Vec<Vec<Value>>>,
     /// The endpoints that are to be monitored, as `monitored_endpoints` has them.
     monitored: Mutex<Vec<Value>>,
+    webhook: Mutex<Option<Value>>,
     /// Which database it says it is.
     database: Mutex<Uuid>,
     /// The API keys that are valid, the newest last.
@@ -60,6 +61,7 @@ impl FakeOdoo {
             mood: Mutex::new(Mood::Well),
             batches: Mutex::default(),
             monitored: Mutex::default(),
+            webhook: Mutex::default(),
             database: Mutex::new(DATABASE_UUID),
             keys: Mutex::new(vec![API_KEY.into()]),
             life: Mutex::new(365 * 86_400),
@@ -85,6 +87,10 @@ impl FakeOdoo {
     /// What is to be monitored from now on; each needs a `version`.
     pub fn monitor(&self, endpoints: &[Value]) {
         *lock(&self.shared.monitored) = endpoints.to_vec();
+    }
+
+    pub fn set_webhook(&self, webhook: Option<Value>) {
+        *lock(&self.shared.webhook) = webhook;
     }
 
     /// Another database has taken the name.
@@ -190,7 +196,7 @@ impl Answers {
             .filter(|endpoint| endpoint["id"].as_i64() > after.as_i64())
             .map(|endpoint| json!([endpoint["id"], endpoint["record"], endpoint["version"]]))
             .collect();
-        json!({"database": *lock(&self.0.database), "rules": "", "rows": rows})
+        json!({"database": *lock(&self.0.database), "rules": "", "rows": rows, "webhook": *lock(&self.0.webhook)})
     }
 
     fn renew(&self) -> ResponseTemplate {

@@ -17,3 +17,4 @@ mod rotation;
 mod secrets;
 mod service;
 mod stopping;
+mod webhook;
