@@ -1,5 +1,5 @@
 """`make bench`: Test beside a plain psycopg2.connect to the same server, the vault beside Fernet, probes beside pgbench
-and blackbox_exporter, a `.env` beside the seed's loop."""
+and blackbox_exporter, the schedule beside a bare loop, results beside `write`, a `.env` beside the seed's loop."""
 
 import contextlib
 import statistics
@@ -13,11 +13,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import env_files
+import monitoring
 import probes
 import psycopg2
 import vault
 from peers import BlackHole
-from ring import Board, Cluster, Databases, Session, healthy, running
+from ring import Board, Cluster, Databases, Session, api_key, healthy, running
 from stack import sidecar
 from stack.console import step
 
@@ -30,6 +31,7 @@ TIMEOUT_S = 2
 
 def main() -> None:
     vault.measure()
+    monitoring.measure_schedule()
     with tempfile.TemporaryDirectory(prefix="insightpulse-bench-") as folder:
         # PostgreSQL's user has to get there.
         Path(folder).chmod(0o755)
@@ -53,6 +55,7 @@ def main() -> None:
             clicks = time_clicks(board, session, books)
         with step(f"{SWEEPS} sweeps of {ENDPOINTS} endpoints, a tenth of them in a black hole"):
             sweeps = time_sweeps(board, session, books, black_hole)
+        monitoring.measure_write_back(odoo, board, api_key(odoo, "insightpulse_sidecar"))
         # It begins with an empty board, and so comes last.
         env_files.measure(odoo, own_sidecar, board)
     show("one healthy PostgreSQL", *clicks)

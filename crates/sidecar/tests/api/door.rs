@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::fake_odoo::FakeOdoo;
 use crate::service::{Answer, DATABASE_UUID, Home, Service};
 
-const ROUTES: [(Method, &str); 12] = [
+const ROUTES: [(Method, &str); 15] = [
     (Method::POST, "/v1/status"),
     (Method::POST, "/v1/unpair"),
     (Method::POST, "/v1/rebind"),
