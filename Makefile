@@ -6,7 +6,7 @@ PYTHON ?= python3
 STACK = PYTHONPATH=deploy/dev $(PYTHON) -B -m stack
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test addon-tests bench fuzz fmt
+.PHONY: help up down status test addon-tests bench faults soak fuzz fmt
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,12 @@ addon-tests: ## Run only the addon's tests, with Odoo's own runner
 
 bench: ## Run the benchmarks beside their peers
 	@$(STACK) bench
+
+faults: ## Kill sidecars, PostgreSQL and Odoo at random moments; FAULT_KILLS=50 each
+	@$(STACK) faults
+
+soak: ## Test at a high rate for an hour, and watch memory, files and connections; SOAK_SECONDS=3600
+	@$(STACK) soak
 
 fuzz: ## Fuzz the project's own parsers; FUZZ_SECONDS=60 each
 	@$(STACK) fuzz

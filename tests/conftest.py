@@ -30,9 +30,11 @@ _ORDER = [
     "test_pairing",
     "test_copies",
     "test_install_uninstall",
+    "test_monitoring",
     "test_browser",
     "test_two_workers",
     "test_make_up",
+    "test_faults",
 ]
 
 

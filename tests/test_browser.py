@@ -567,8 +567,8 @@ def test_the_board_fits_on_a_phone(board: Desk) -> None:
 
 
 def test_a_stopped_sidecar_is_a_clear_error(board: Desk, sidecar: Sidecar) -> None:
-    before = endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"])
     sidecar.stop()
+    before = endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"])
     try:
         board.press_test("Odoo 19 Database")
         dialog = board.page.locator(".modal")
@@ -576,9 +576,9 @@ def test_a_stopped_sidecar_is_a_clear_error(board: Desk, sidecar: Sidecar) -> No
         expect(dialog).to_contain_text("Nothing was changed")
         board.shoot("19-sidecar-stopped")
         board.close_dialog()
+        assert endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"]) == before
     finally:
         sidecar.start()
-    assert endpoints(board).call("search_read", [], ["name", "status", "last_probe_id"]) == before
 
 
 def test_without_a_websocket_the_card_moves_for_whoever_pressed_the_button(

@@ -65,6 +65,8 @@ def row_counts(odoo: Odoo) -> dict[str, int]:
 def test_uninstalling_leaves_the_database_as_it_was(databases: Databases) -> None:
     odoo = databases.odoo("comes_and_goes", installed=False)
     try:
+        # What the addon depends on stays when it goes.
+        odoo.install("mail")
         before, rows_before = everything(odoo), row_counts(odoo)
         odoo.install(ADDON)
         odoo.shell(
@@ -78,7 +80,11 @@ endpoint = env["insightpulse.connection.endpoint"].search([], limit=1)
 env["ir.attachment"].create({"name": "note", "res_model": endpoint._name, "res_id": endpoint.id, "raw": b"note"})
 env["ir.filters"].create({"name": "Mine", "model_id": endpoint._name, "user_ids": False})
 env["ir.default"].set(endpoint._name, "name", "Usual")
-env["insightpulse.connection.endpoint"].search([])._notify_changed()
+endpoint.message_post(body="Something happened.")
+endpoint.owner_id = env.ref("base.user_admin")
+endpoint._open_activity("It failed", [])
+rows = [(one.id, one.company_id.id, one.agency_id.id) for one in endpoint.search([])]
+endpoint._notify_changed(rows)
 env.cr.commit()
 """
         )

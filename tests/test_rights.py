@@ -17,6 +17,7 @@ from stack.sidecar import Sidecar
 AGENCY, AUDIT = "insightpulse.agency", "insightpulse.audit.entry"
 PAIRING, REBIND = "insightpulse.sidecar.pairing", "insightpulse.connection.rebind"
 SIDECAR = "insightpulse.sidecar"
+WINDOW = "insightpulse.maintenance.window"
 SETTINGS, IMPORT = "res.config.settings", "base_import.import"
 
 # `stranger` has no login; `foreign` is a manager of another company, `other` works for another agency;
@@ -62,6 +63,17 @@ MATRIX = f"""
 {MODEL} sealed_secrets                           -       -      -      -     -       -       -      -      +      -
 {MODEL} apply_resealed                           -       -      -      -     -       -       -      -      +      -
 {MODEL} count_sealed_secrets                     -       -      -      -     -       -       -      -      +      -
+{MODEL} get_health_history                       -       -      -      -     +       -       +      +      -      -
+{MODEL} action_pause                             -       -      -      -     +       -       +      +      -      -
+{MODEL} action_resume                            -       -      -      -     +       -       +      +      -      -
+{MODEL} action_send_test_alert                   -       -      -      -     +       -       +      +      -      -
+{MODEL} monitored_versions                       -       -      -      -     -       -       -      -      +      -
+{MODEL} monitored_endpoints                      -       -      -      -     -       -       -      -      +      -
+{WINDOW} read                                    -       -      -      -     +       -       +      +      -      -
+{WINDOW} create                                  -       -      -      -     -       -       +      +      -      -
+{WINDOW} write                                   -       -      -      -     -       -       +      +      -      -
+{WINDOW} unlink                                  -       -      -      -     -       -       +      +      -      -
+{SETTINGS} create                                -       -      -      -     -       -       -      -      -      +
 {AGENCY} read                                    -       -      -      -     +       -       +      +      -      -
 {AGENCY} create                                  -       -      -      -     -       -       -      +      -      -
 {AGENCY} write                                   -       -      -      -     -       -       -      +      -      -
@@ -209,6 +221,10 @@ class Offices:
         (code,) = self.odoo.call(AGENCY, "create", [[{"code": f"N{self.endpoint()}", "name": "New"}]])
         return code
 
+    def window(self) -> int:
+        values = {"name": "Theirs", "agency_ids": [[6, 0, [self.agency]]]}
+        return self.odoo.call(WINDOW, "create", [[values]])[0]
+
     def made_by(self, actor: str, model: str, values: dict[str, Any]) -> int:
         return self.call(actor, model, "create", [values])[0]
 
@@ -244,6 +260,8 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (MODEL, "rebind"): lambda: [{"base_url": "new.example"}],
         **{(MODEL, name): list for name in ("copy", "unlink", "action_test_connection", "action_connect")},
         (MODEL, "action_rebind"): list,
+        (MODEL, "get_health_history"): lambda: ["24h"],
+        **{(MODEL, f"action_{name}"): list for name in ("pause", "resume", "send_test_alert")},
     }
     on_model: dict[tuple[str, str], Callable[[], list[Any]]] = {
         **{(MODEL, name): lambda: [[["name", "=", "Theirs"]]] for name in ("search_read", "web_search_read")},
@@ -257,6 +275,10 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         },
         **{(MODEL, f"{verb}_agency_databases"): lambda: [offices.databases()] for verb in ("preview", "create")},
         (MODEL, "apply_probe_results"): lambda: [[]],
+        (MODEL, "monitored_versions"): lambda: [0, 10],
+        (MODEL, "monitored_endpoints"): lambda: [[offices.endpoint()]],
+        (WINDOW, "create"): lambda: [[{"name": "Night", "agency_ids": [[6, 0, [offices.agency]]]}]],
+        (SETTINGS, "create"): lambda: [[{"insightpulse_webhook_url": ""}]],
         (MODEL, "sealed_secrets"): lambda: [0, 10, False],
         (MODEL, "apply_resealed"): lambda: [[]],
         (AGENCY, "create"): lambda: [[{"code": f"C{offices.endpoint()}", "name": "New"}]],
@@ -269,6 +291,9 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
         (AGENCY, "read"): lambda: [[offices.agency], ["code"]],
         (AGENCY, "write"): lambda: [[offices.new_agency()], {"name": "Mine"}],
         (AGENCY, "unlink"): lambda: [[offices.new_agency()]],
+        (WINDOW, "read"): lambda: [[offices.window()], ["name"]],
+        (WINDOW, "write"): lambda: [[offices.window()], {"name": "Mine"}],
+        (WINDOW, "unlink"): lambda: [[offices.window()]],
         (AUDIT, "export_data"): lambda: [[offices.entry()], ["action"]],
         (AUDIT, "write"): lambda: [[offices.entry()], {"detail": "forged"}],
         (AUDIT, "unlink"): lambda: [[offices.entry()]],

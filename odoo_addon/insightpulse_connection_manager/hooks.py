@@ -32,4 +32,7 @@ def uninstall_hook(env):
     env["ir.attachment"].search([("res_model", "in", model_names), ("res_field", "!=", False)]).unlink()
     env["ir.attachment"].search([("res_model", "in", model_names)]).unlink()
     env["ir.filters"].with_context(active_test=False).search([("model_id", "in", model_names)]).unlink()
+    for model in ("mail.message", "mail.followers", "mail.activity"):
+        field = "model" if model == "mail.message" else "res_model"
+        env[model].search([(field, "in", model_names)]).unlink()
     env["ir.exports"].search([("resource", "in", model_names)]).unlink()

@@ -44,8 +44,8 @@ pub enum Change {
     Transition(Option<Status>),
     /// It goes up and down so often that this is the news.
     FlappingBegan(Option<Status>),
-    /// And now it does not any more.
-    FlappingEnded,
+    /// And now it does not any more; it may just have changed, too.
+    FlappingEnded(Option<Status>),
 }
 
 /// Who asked for a result.
@@ -158,7 +158,7 @@ impl Judge {
         };
         match (was_flapping, self.is_flapping) {
             (false, true) => Some(Change::FlappingBegan(before)),
-            (true, false) => Some(Change::FlappingEnded),
+            (true, false) => Some(Change::FlappingEnded(before)),
             _ if before != Some(shown) => Some(Change::Transition(before)),
             _ => None,
         }
@@ -214,7 +214,7 @@ mod tests {
             match heard.change {
                 Some(Change::Transition(_)) => said.push('!'),
                 Some(Change::FlappingBegan(_)) => said.push('~'),
-                Some(Change::FlappingEnded) => said.push('='),
+                Some(Change::FlappingEnded(_)) => said.push('='),
                 None => {}
             }
         }
@@ -289,6 +289,6 @@ mod tests {
         }
         assert!(judge.is_flapping);
         let heard = judge.hear(Status::Failed, Asked::BySchedule, &cadence, at(1_000));
-        assert_eq!(heard.change, Some(Change::FlappingEnded));
+        assert_eq!(heard.change, Some(Change::FlappingEnded(Some(Status::Failed))));
     }
 }

@@ -606,7 +606,7 @@ impl Event {
         let (kind, from) = match change {
             Change::Transition(from) => (EventKind::Transition, from),
             Change::FlappingBegan(from) => (EventKind::Flapping, from),
-            Change::FlappingEnded => (EventKind::Steady, Some(heard.shown)),
+            Change::FlappingEnded(from) => (EventKind::Steady, from),
         };
         Self {
             id: Uuid::now_v7(),

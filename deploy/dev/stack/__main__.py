@@ -1,4 +1,4 @@
-"""The command line: `python3 -m stack up|down|status|test|bench|fuzz|addon-tests|fmt`."""
+"""The command line: `python3 -m stack up|down|status|test|bench|faults|soak|fuzz|addon-tests|fmt`."""
 
 import sys
 from collections.abc import Callable
@@ -38,6 +38,8 @@ _VERBS: dict[str, Callable[[], int]] = {
     "test": checks.test,
     "bench": checks.bench,
     "fuzz": checks.fuzz,
+    "faults": checks.faults,
+    "soak": checks.soak,
     "fmt": checks.fmt,
     "addon-tests": checks.test_addon,
 }

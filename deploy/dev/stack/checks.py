@@ -65,6 +65,19 @@ def bench() -> int:
     return 0 if _ran(python, "tests/bench") else 1
 
 
+def faults() -> int:
+    """Kills each part of it all FAULT_KILLS times."""
+    python = _get_tools_ready()
+    os.environ.setdefault("FAULT_KILLS", "50")
+    return 0 if _ran(python, "-m", "pytest", "tests/test_faults.py") else 1
+
+
+def soak() -> int:
+    """Tests at a high rate for SOAK_SECONDS, and watches what grows."""
+    python = _get_tools_ready()
+    return 0 if _ran(python, "tests/soak") else 1
+
+
 def fuzz() -> int:
     """Fuzzes the project's own parsers, each for FUZZ_SECONDS; what crashes one is kept and named."""
     seconds = os.environ.get("FUZZ_SECONDS") or "60"

@@ -82,6 +82,10 @@ class Odoo:
         """Stops the server; says whether it was running."""
         return self._daemon.stop()
 
+    def kill(self) -> None:
+        """Ends the server at once, with nothing finished."""
+        self._daemon.kill()
+
     def is_running(self) -> bool:
         return self._daemon.is_running()
 

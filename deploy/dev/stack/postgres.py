@@ -80,6 +80,10 @@ class Cluster:
         """Stops the server and ends its sessions; says whether it was running."""
         return self._daemon.stop(signal.SIGINT)
 
+    def kill(self) -> None:
+        """Ends the server at once, with nothing finished."""
+        self._daemon.kill()
+
     def is_running(self) -> bool:
         return self._daemon.is_running()
 

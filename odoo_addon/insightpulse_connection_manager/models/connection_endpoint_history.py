@@ -81,6 +81,9 @@ class ConnectionEndpointHistory(models.Model):
         history["uptime"] = [
             {"range": name, "share": known.get(name) if known.get(name) is not None else days[name]} for name in RANGES
         ]
+        history["points"] = [
+            {name: False if value is None else value for name, value in point.items()} for point in history["points"]
+        ]
         history["events"] = self._read_events(
             [("endpoint_id", "=", self.id), ("date", ">=", fields.Datetime.now() - timedelta(days=RANGES[range]))],
             EVENTS_SHOWN,
@@ -99,15 +102,18 @@ class ConnectionEndpointHistory(models.Model):
                     "at": f"{day.day}T00:00:00Z",
                     "probes": day.probes,
                     "failures": day.failures,
-                    "latency_ms": day.latency_ms or None,
-                    "latency_max_ms": day.latency_max_ms or None,
+                    "latency_ms": day.latency_ms or False,
+                    "latency_max_ms": day.latency_max_ms or False,
                 }
                 for day in days
             ],
         }
 
     def _uptime_of_days(self):
-        """Return the share of time that these endpoints answered, by range; None where nothing is known."""
+        """Return the share of time that these endpoints answered, by range; False where nothing is known.
+
+        False and not None, here and below, since Odoo's XML-RPC has no way to write that.
+        """
         shares = {}
         domain = [("endpoint_id", "in", self.ids)]
         for name, days in RANGES.items():
@@ -115,7 +121,7 @@ class ConnectionEndpointHistory(models.Model):
             ((observed, up),) = self.env["insightpulse.connection.day"]._read_group(
                 [*domain, ("day", ">=", since)], [], ["observed_s:sum", "up_s:sum"]
             )
-            shares[name] = min(up / observed, 1.0) if observed else None
+            shares[name] = min(up / observed, 1.0) if observed else False
         return shares
 
     @api.model
@@ -128,9 +134,9 @@ class ConnectionEndpointHistory(models.Model):
                 "name": event.endpoint_id.name,
                 "date": fields.Datetime.to_string(event.date),
                 "kind": event.kind,
-                "from": event.from_status or None,
+                "from": event.from_status,
                 "to": event.to_status,
-                "reason": event.reason or None,
+                "reason": event.reason,
             }
             for event in events
         ]

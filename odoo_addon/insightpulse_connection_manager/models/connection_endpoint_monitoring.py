@@ -149,11 +149,13 @@ class ConnectionEndpointMonitoring(models.Model):
         """Leave these connections alone until somebody resumes them."""
         self._check_group(AGENCY_GROUP)
         self.write({"is_paused": True})
+        return True
 
     def action_resume(self):
         """Test these connections again, and at once."""
         self._check_group(AGENCY_GROUP)
         self.write({"is_paused": False})
+        return True
 
     # In step with the sidecar
 

@@ -70,8 +70,8 @@ export class HealthHistory extends Component {
         return (this.state.history?.uptime || []).map(({ range, share }) => ({
             range,
             label: RANGES.find(({ name }) => name === range).label,
-            share: share === null || share === undefined ? "–" : this.percent(share),
-            style: share === null || share === undefined ? "" : this.style(share),
+            share: typeof share === "number" ? this.percent(share) : "–",
+            style: typeof share === "number" ? this.style(share) : "",
         }));
     }
 
@@ -138,7 +138,8 @@ export class HealthHistory extends Component {
                     {
                         type: "line",
                         label: _t("Latency (ms)").toString(),
-                        data: points.map(({ latency_ms: latency }) => latency),
+                        // Without a number where nothing answered, the line has a gap.
+                        data: points.map(({ latency_ms: latency }) => (latency === false ? null : latency)),
                         borderColor: line,
                         backgroundColor: line,
                         pointRadius: points.length > 60 ? 0 : 2,
