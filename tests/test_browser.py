@@ -13,6 +13,7 @@ from ring import Board, Databases, add_manager, configure, healthy, state_dir, w
 from stack.odoo import Odoo
 from stack.postgres import Cluster
 from stack.sidecar import Sidecar
+from switchboard import Switchboard
 
 # As root, and on a machine whose network is closed.
 _CHROMIUM_ARGS = [
@@ -564,6 +565,29 @@ def test_the_board_fits_on_a_phone(board: Desk) -> None:
     finally:
         board.page.set_viewport_size(DESKTOP)
         board.page.reload()
+
+
+def test_a_connection_that_breaks_turns_red_by_itself(ready: Desk) -> None:
+    with Switchboard() as switchboard:
+        values = {"connection_type": "api", "interval_s": 5, "failure_threshold": 2, "is_paused": False}
+        endpoint = endpoints(ready).create(name="Watched", base_url=switchboard.url(1), **values)
+        ready.open_board()
+        card = ready.card("Watched")
+        expect(card).to_contain_text("Connected")
+        switchboard.down.add(1)
+        expect(card.locator(".o_insightpulse_status")).to_contain_text("Failed")
+        expect(card).to_contain_text("503")
+        ready.shoot("18-red-by-itself")
+        assert not ready.has_reloaded()
+        card.locator(".o_insightpulse_card_name").click()
+        history = ready.page.locator(".o_insightpulse_history")
+        expect(history.locator(".o_insightpulse_events li").first).to_contain_text("Failed")
+        expect(history.locator("canvas")).to_be_visible()
+        expect(ready.page.locator(".o-mail-Chatter")).to_contain_text("Watched: Failed")
+        ready.shoot("18-history")
+        history.get_by_role("button", name="7 days").click()
+        expect(history.locator("[data-range='7d']")).to_contain_text("%")
+        endpoints(ready).call("action_pause", [endpoint])
 
 
 def test_a_stopped_sidecar_is_a_clear_error(board: Desk, sidecar: Sidecar) -> None:

@@ -35,4 +35,12 @@ def uninstall_hook(env):
     for model in ("mail.message", "mail.followers", "mail.activity"):
         field = "model" if model == "mail.message" else "res_model"
         env[model].search([(field, "in", model_names)]).unlink()
+    # What Odoo notes of our models for the modules whose mixins they have, and forgets to remove with them.
+    tables = [name.replace(".", "_") for name in model_names]
+    others = env["ir.model.data"].search(
+        [("module", "!=", "insightpulse_connection_manager"), ("name", "like", "insightpulse_")]
+    )
+    others.filtered(
+        lambda data: any(f"__{table}" in data.name or f"_{table}__" in data.name for table in tables)
+    ).unlink()
     env["ir.exports"].search([("resource", "in", model_names)]).unlink()

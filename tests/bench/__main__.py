@@ -46,15 +46,16 @@ def main() -> None:
                 server.start()
             books.ensure_role("reader")
             books.query("CREATE DATABASE books OWNER reader")
-            odoo, own_sidecar = stack.enter_context(
-                running(Databases(directory, cluster), "bench", executable=executable)
-            )
+            databases = Databases(directory, cluster)
+            odoo, own_sidecar = stack.enter_context(running(databases, "bench", executable=executable))
             board, session = Board(odoo), Session(odoo)
             black_hole = stack.enter_context(BlackHole())
         with step(f"{CLICKS} Tests of one endpoint"):
             clicks = time_clicks(board, session, books)
         with step(f"{SWEEPS} sweeps of {ENDPOINTS} endpoints, a tenth of them in a black hole"):
             sweeps = time_sweeps(board, session, books, black_hole)
+        with step(f"{monitoring.CARDS} live cards"):
+            monitoring.measure_live(databases, executable)
         monitoring.measure_write_back(odoo, board, api_key(odoo, "insightpulse_sidecar"))
         # It begins with an empty board, and so comes last.
         env_files.measure(odoo, own_sidecar, board)

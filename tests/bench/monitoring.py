@@ -3,21 +3,27 @@ connections; and a batch of results beside as many calls of `write`."""
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ring import CHECKOUT, MODEL, Board
+from playwright.sync_api import sync_playwright
+from ring import CHECKOUT, MODEL, Board, Databases, running
 from stack.console import step
 from stack.odoo import Odoo
+from switchboard import Switchboard
 
 SIZES = (1_000, 10_000, 30_000)
 # Three minutes; less shows less.
 SECONDS = int(os.environ.get("BENCH_SECONDS") or 180)
 WRITES = 1_000
 ROUNDS = 3
+CARDS = 200
+LIVE_SECONDS = 30
 _PACE = CHECKOUT / "target/release/examples/pace"
 
 
@@ -109,3 +115,48 @@ def _result(record: dict[str, Any], number: int) -> dict[str, Any]:
             }
         ],
     }
+
+
+def measure_live(databases: Databases, executable: Path) -> None:
+    """What others wait for Odoo, with two workers, while a browser shows two hundred cards that are tested every five
+    seconds; beside the same with monitoring switched off."""
+    with (
+        Switchboard() as switchboard,
+        running(databases, "live", executable=executable, workers=2) as (odoo, _sidecar),
+        sync_playwright() as playwright,
+    ):
+        values = {"connection_type": "api", "interval_s": 5, "is_paused": False}
+        board = Board(odoo)
+        board.create_all([{**values, "name": f"Card {n}", "base_url": switchboard.url(n)} for n in range(CARDS)])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{odoo.url}/odoo")
+        page.get_by_label("Email").fill("admin")
+        page.get_by_label("Password", exact=True).fill("admin")
+        page.get_by_role("button", name="Log in").click()
+        page.locator(".o_main_navbar").wait_for(timeout=120_000)
+        page.goto(f"{odoo.url}/odoo/connections")
+        page.locator(".o_insightpulse_card").first.wait_for(timeout=60_000)
+        # The pager's limit; all cards are to be on the page.
+        page.locator(".o_pager_value").click()
+        page.locator(".o_pager_value").fill(f"1-{CARDS + 5}")
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"document.querySelectorAll('.o_insightpulse_card').length >= {CARDS}")
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(2):
+            for is_on in (True, False):
+                settings = odoo.call("res.config.settings", "create", [[{"insightpulse_monitoring": is_on}]])
+                odoo.call("res.config.settings", "set_values", [settings])
+                time.sleep(10)
+                ends = time.monotonic() + LIVE_SECONDS
+                while time.monotonic() < ends:
+                    begun = time.perf_counter()
+                    board.call("search_read", [], ["name", "status"], limit=80)
+                    seconds[is_on].append(time.perf_counter() - begun)
+                    time.sleep(0.1)
+        browser.close()
+    with_it, without = (statistics.median(seconds[is_on]) * 1000 for is_on in (True, False))
+    print(
+        f"\n{CARDS} live cards, two workers (n = {len(seconds[True])}, in turns): a request takes {with_it:.1f} ms beside "
+        f"{without:.1f} ms without monitoring: ratio {with_it / without:.2f}"
+    )

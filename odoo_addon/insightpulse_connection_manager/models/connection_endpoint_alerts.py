@@ -1,4 +1,5 @@
 import json
+import logging
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,6 +9,8 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import SQL
 
 from .connection_endpoint import AGENCY_GROUP
+
+_logger = logging.getLogger(__name__)
 
 # Read and told at once; what is left is told by the next run, at once as well.
 EVENTS_AT_ONCE = 200
@@ -89,7 +92,12 @@ class ConnectionEndpointAlerts(models.Model):
         while left:
             batch = events.search([("to_tell", "=", True)], order="date, id", limit=EVENTS_AT_ONCE)
             for event in batch:
-                event.endpoint_id._tell(event)
+                try:
+                    with self.env.cr.savepoint():
+                        event.endpoint_id._tell(event)
+                except Exception:
+                    # One that cannot be told must not keep the others from being told, now or ever.
+                    _logger.exception("An event of a connection could not be told")
                 event.to_tell = False
                 left -= 1
             if not self.env["ir.cron"]._commit_progress(len(batch), remaining=max(left, 0)) or not batch:
