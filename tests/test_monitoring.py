@@ -85,7 +85,7 @@ def test_what_breaks_is_red_and_told_once_and_a_recovery_closes_it(board: Board,
     name = watched["name"]
     wait_until(lambda: watched.notes() == [f"{name}: Failed"], "it is told")
     wait_until(lambda: watched.activities() == 1, "who is responsible has something to do")
-    assert watched["failure_kind"] == "unexpected_answer"
+    assert watched["failure_kind"] == "unhealthy"
     time.sleep(2 * INTERVAL_S)
     assert (watched.events(), watched.notes()) == (["success", "failed"], [f"{name}: Failed"])
     watched.mend()
