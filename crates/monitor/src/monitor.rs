@@ -32,6 +32,8 @@ pub trait Observer: Send + Sync {
     /// A probe by schedule began so long after its time.
     fn begun(&self, _late: Duration) {}
     fn landed(&self, _outcome: &Outcome, _endpoint: Option<&Monitored>) {}
+    /// An endpoint is not monitored any more.
+    fn gone(&self, _record: Uuid) {}
     /// Events are in a report that Odoo will be told of.
     fn happened(&self, _report: &Report, _endpoint: Option<&Monitored>) {}
 }
@@ -192,16 +194,12 @@ impl Monitor {
 
     /// Forgets what is not among these any more; returns how many that were.
     pub fn keep_only(&self, records: &HashSet<Uuid>) -> usize {
-        let mut state = self.desk.lock();
-        let before = state.files.len();
-        state.files.retain(|record, _| records.contains(record));
-        before - state.files.len()
+        self.desk.retain(|record, _| records.contains(record))
     }
 
     /// Forgets those of these ids.
     pub fn forget(&self, ids: &HashSet<i64>) {
-        let mut state = self.desk.lock();
-        state.files.retain(|_, file| !ids.contains(&file.endpoint.raw.id));
+        self.desk.retain(|_, file| !ids.contains(&file.endpoint.raw.id));
     }
 
     /// The version of each endpoint that is known.
@@ -293,6 +291,20 @@ impl Monitor {
 }
 
 impl Desk {
+    /// Forgets the others; returns how many.
+    fn retain(&self, keep: impl Fn(&Uuid, &File) -> bool) -> usize {
+        let mut gone = Vec::new();
+        self.lock().files.retain(|record, file| {
+            let stays = keep(record, file);
+            if !stays {
+                gone.push(*record);
+            }
+            stays
+        });
+        gone.iter().for_each(|record| self.observer.gone(*record));
+        gone.len()
+    }
+
     fn take_in(&self, endpoints: Vec<Monitored>) -> Changed {
         let mut changed = Changed::default();
         let (now, wall) = (Instant::now(), Timestamp::now());

@@ -2,6 +2,7 @@
 
 pub mod commands;
 mod digest;
+mod endpoint_metrics;
 mod following;
 mod http;
 mod keyring_source;

@@ -1,16 +1,21 @@
 //! What a Prometheus may read: counts and states, never a name, an address or a secret.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use insightpulse_domain::Status;
-use insightpulse_monitor::{Observer, Report};
-use prometheus_client::encoding::text::encode;
+use insightpulse_domain::{Outcome, Status};
+use insightpulse_monitor::{Monitored, Observer, Report, Store};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use uuid::Uuid;
+
+use crate::endpoint_metrics::EndpointMetrics;
 
 pub struct Metrics {
     registry: Registry,
@@ -19,11 +24,25 @@ pub struct Metrics {
     results: Family<ResultLabels, Counter>,
     odoo_takes_results: Family<DatabaseLabels, Gauge>,
     waiting: Family<DatabaseLabels, Gauge>,
+    endpoints: Family<DatabaseLabels, Gauge>,
+    probes: Family<ProbeLabels, Counter>,
+    lateness: Histogram,
+    odoo_calls: Family<CallLabels, Histogram, fn() -> Histogram>,
+    store_away: Gauge,
+    store_written: Gauge,
+    store_dropped: Gauge,
+    store_failures: Gauge,
+    without_series: Gauge,
+    /// Has a registry of its own, without our prefix: other programs' names.
+    each: Arc<EndpointMetrics>,
+    others: Registry,
 }
 
 /// The metrics of one database.
+#[derive(Clone)]
 pub struct TenantMetrics {
     shared: Arc<Metrics>,
+    database: Uuid,
     labels: DatabaseLabels,
 }
 
@@ -55,9 +74,25 @@ struct ResultLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProbeLabels {
+    kind: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    method: String,
+    ok: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DatabaseLabels {
     database: String,
 }
+
+/// A millisecond to ten seconds.
+const LATENESS_S: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const CALL_S: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 impl Metrics {
     pub fn new() -> Self {
@@ -68,7 +103,21 @@ impl Metrics {
             results: Family::default(),
             odoo_takes_results: Family::default(),
             waiting: Family::default(),
+            endpoints: Family::default(),
+            probes: Family::default(),
+            lateness: Histogram::new(LATENESS_S),
+            odoo_calls: Family::new_with_constructor(|| Histogram::new(CALL_S)),
+            store_away: Gauge::default(),
+            store_written: Gauge::default(),
+            store_dropped: Gauge::default(),
+            store_failures: Gauge::default(),
+            without_series: Gauge::default(),
+            each: Arc::default(),
+            others: Registry::default(),
         };
+        metrics
+            .others
+            .register_collector(Box::new(Arc::clone(&metrics.each)));
         let registry = &mut metrics.registry;
         registry.register(
             "requests",
@@ -95,13 +144,65 @@ impl Metrics {
             "Results that this database's Odoo has not taken yet",
             metrics.waiting.clone(),
         );
+        registry.register(
+            "endpoints",
+            "Endpoints of this database that are monitored",
+            metrics.endpoints.clone(),
+        );
+        registry.register(
+            "probes",
+            "Probes that ended, by kind and result",
+            metrics.probes.clone(),
+        );
+        registry.register(
+            "probe_lateness_seconds",
+            "How long after its time a scheduled probe began",
+            metrics.lateness.clone(),
+        );
+        registry.register(
+            "odoo_call_duration_seconds",
+            "How long calls of Odoo took, by method and whether they succeeded",
+            metrics.odoo_calls.clone(),
+        );
+        for (name, help, gauge) in [
+            (
+                "store_away",
+                "1 while the store does not answer",
+                &metrics.store_away,
+            ),
+            (
+                "store_written",
+                "Results written into the store since the start",
+                &metrics.store_written,
+            ),
+            (
+                "store_dropped",
+                "Results that the store never got, since it was away too long",
+                &metrics.store_dropped,
+            ),
+            (
+                "store_failures",
+                "Questions that the store did not answer since the start",
+                &metrics.store_failures,
+            ),
+            (
+                "results_without_series",
+                "Results of endpoints that have no series, since there are too many",
+                &metrics.without_series,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
         metrics
     }
 
     /// In the text format of OpenMetrics 1.0.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
+        self.without_series.set(signed(self.each.without_series()));
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.others)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 
@@ -119,6 +220,7 @@ impl Metrics {
 
     pub fn of(self: &Arc<Self>, database: Uuid) -> TenantMetrics {
         TenantMetrics {
+            database,
             shared: Arc::clone(self),
             labels: DatabaseLabels {
                 database: database.to_string(),
@@ -135,6 +237,23 @@ impl Metrics {
             .set(i64::try_from(results).unwrap_or(i64::MAX));
     }
 
+    pub fn set_endpoints(&self, database: Uuid, endpoints: usize) {
+        let labels = DatabaseLabels {
+            database: database.to_string(),
+        };
+        self.endpoints
+            .get_or_create(&labels)
+            .set(signed(endpoints as u64));
+    }
+
+    pub fn set_store(&self, store: &Store) {
+        let count = |count: &AtomicU64| signed(count.load(Ordering::Relaxed));
+        self.store_away.set(i64::from(store.is_away()));
+        self.store_written.set(count(&store.counts().written));
+        self.store_dropped.set(count(&store.counts().dropped));
+        self.store_failures.set(count(&store.counts().failures));
+    }
+
     /// A database that is no longer served has no state.
     pub fn forget(&self, database: Uuid) {
         let labels = DatabaseLabels {
@@ -142,12 +261,45 @@ impl Metrics {
         };
         self.odoo_takes_results.remove(&labels);
         self.waiting.remove(&labels);
+        self.endpoints.remove(&labels);
+        self.each.forget(database);
     }
 }
 
-impl Observer for TenantMetrics {}
+impl Observer for TenantMetrics {
+    fn begun(&self, late: Duration) {
+        self.shared.lateness.observe(late.as_secs_f64());
+    }
+
+    fn landed(&self, outcome: &Outcome, endpoint: Option<&Monitored>) {
+        let labels = ProbeLabels {
+            kind: endpoint.map_or("", |endpoint| endpoint.raw.kind.as_str()),
+            status: status_name(outcome.status),
+        };
+        self.shared.probes.get_or_create(&labels).inc();
+        if let Some(endpoint) = endpoint {
+            self.shared.each.landed(self.database, outcome, endpoint);
+        }
+    }
+
+    fn gone(&self, record: Uuid) {
+        self.shared.each.gone(self.database, record);
+    }
+}
 
 impl TenantMetrics {
+    /// Odoo was asked; `method` is one of ours.
+    pub fn called(&self, method: &str, took: Duration, is_ok: bool) {
+        let labels = CallLabels {
+            method: method.to_owned(),
+            ok: if is_ok { "true" } else { "false" },
+        };
+        self.shared
+            .odoo_calls
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
     pub fn odoo_takes_results(&self, takes: bool) {
         self.shared
             .odoo_takes_results
@@ -164,6 +316,10 @@ impl TenantMetrics {
             self.shared.results.get_or_create(&labels).inc();
         }
     }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn status_name(status: Status) -> &'static str {

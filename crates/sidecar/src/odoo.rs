@@ -1,6 +1,7 @@
 //! What this program asks of Odoo: one typed method for each of the addon's.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use insightpulse_domain::RawEndpoint;
 use insightpulse_monitor::{Monitored, Report};
@@ -13,10 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::metrics::TenantMetrics;
+
 const ENDPOINTS: &str = "insightpulse.connection.endpoint";
 const SIDECAR: &str = "insightpulse.sidecar";
 
-pub struct Odoo(Client);
+pub struct Odoo {
+    client: Client,
+    /// Counts what is asked, where somebody counts.
+    metrics: Option<TenantMetrics>,
+}
 
 #[derive(Deserialize)]
 pub struct RenewedKey {
@@ -56,7 +63,17 @@ pub struct Versions {
 
 impl Odoo {
     pub fn new(client: Client) -> Self {
-        Self(client)
+        Self {
+            client,
+            metrics: None,
+        }
+    }
+
+    pub fn counted(client: Client, metrics: TenantMetrics) -> Self {
+        Self {
+            client,
+            metrics: Some(metrics),
+        }
     }
 
     /// With an empty batch it proves the key, the right and the addon.
@@ -120,7 +137,12 @@ impl Odoo {
 
     async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let method = call.method().to_owned();
-        let answer = self.0.call(call).await?;
+        let begun = Instant::now();
+        let answer = self.client.call(call).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.called(&method, begun.elapsed(), answer.is_ok());
+        }
+        let answer = answer?;
         // What the answer was may be a key: its text is not repeated.
         serde_json::from_value(answer).map_err(|_| {
             Error::Invalid(format!(

@@ -350,6 +350,10 @@ impl Observer for Watching {
         self.metrics.landed(outcome, endpoint);
     }
 
+    fn gone(&self, record: Uuid) {
+        self.metrics.gone(record);
+    }
+
     fn happened(&self, report: &Report, endpoint: Option<&Monitored>) {
         self.webhook.tell(report, endpoint);
     }

@@ -56,7 +56,7 @@ impl Writeback {
         recorder: Option<Recorder>,
     ) -> Self {
         let shared = Shared {
-            odoo: connect(&pairing, &keyring, protocol),
+            odoo: connect(&pairing, &keyring, protocol, &metrics),
             pairing,
             state: Err(NOT_ASKED.into()),
         };
@@ -84,7 +84,7 @@ impl Writeback {
     pub fn set_pairing(&self, pairing: Pairing) {
         let mut shared = self.lock();
         if shared.pairing != pairing {
-            shared.odoo = connect(&pairing, &self.keyring, self.protocol);
+            shared.odoo = connect(&pairing, &self.keyring, self.protocol, &self.metrics);
             shared.pairing = pairing;
             shared.state = Err(NOT_ASKED.into());
             self.is_new.notify_one();
@@ -202,9 +202,14 @@ impl Delivery for Writeback {
     }
 }
 
-fn connect(pairing: &Pairing, keyring: &LiveKeyring, protocol: Protocol) -> Result<Arc<Odoo>, String> {
+fn connect(
+    pairing: &Pairing,
+    keyring: &LiveKeyring,
+    protocol: Protocol,
+    metrics: &TenantMetrics,
+) -> Result<Arc<Odoo>, String> {
     match pairing.client(&keyring.get(), protocol) {
-        Ok(client) => Ok(Arc::new(Odoo::new(client))),
+        Ok(client) => Ok(Arc::new(Odoo::counted(client, metrics.clone()))),
         Err(error) => {
             let reason = format!("{error:#}");
             error!(

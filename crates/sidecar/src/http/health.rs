@@ -54,6 +54,10 @@ pub async fn metrics(api: Data<Api>, request: HttpRequest) -> Result<HttpRespons
     require_metrics_token(&api, &request)?;
     for tenant in api.tenants.all() {
         api.metrics.set_waiting(tenant.database, tenant.waiting());
+        api.metrics.set_endpoints(tenant.database, tenant.monitor.len());
+    }
+    if let Some(store) = api.tenants.store() {
+        api.metrics.set_store(store);
     }
     let text = api.metrics.text().map_err(|_| Problem::internal())?;
     Ok(HttpResponse::Ok()

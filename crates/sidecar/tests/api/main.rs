@@ -5,6 +5,7 @@ mod door;
 mod fake_odoo;
 mod health;
 mod listening;
+mod metrics;
 mod monitoring;
 mod odoo_away;
 mod pairing;
