@@ -113,6 +113,14 @@ def pair(odoo: Odoo, sidecar: Sidecar) -> None:
     sidecar.wait_until_ready()
 
 
+def new_store(cluster: Cluster) -> dict[str, Any]:
+    """Makes an empty database for a sidecar; returns the table of its configuration that names it."""
+    cluster.ensure_role("sidecar")
+    cluster.query("CREATE DATABASE sidecar OWNER sidecar")
+    login = f"sidecar:{cluster.password('sidecar')}"
+    return {"url": f"postgresql://{login}@{cluster.host}:{cluster.port}/sidecar?sslmode=disable"}
+
+
 def add_manager(odoo: Odoo, *more: str) -> None:
     """Adds a user who has the right of a Connection Manager, and those of `more` groups but no other."""
     names = [f"{ADDON}.group_connection_manager", *more]

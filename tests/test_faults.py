@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ring import MODEL, Board, Databases, add_manager, configure, pair, wait_until
+from ring import MODEL, Board, Databases, add_manager, configure, new_store, pair, wait_until
 from stack.odoo import Odoo
 from stack.postgres import Cluster
 from stack.sidecar import Sidecar
@@ -91,10 +91,7 @@ def center(databases: Databases, executable: Path, directory: Path) -> Iterator[
     second = Sidecar(directory / "faults_second", executable=executable)
     try:
         store.start()
-        store.ensure_role("sidecar")
-        store.query("CREATE DATABASE sidecar OWNER sidecar")
-        url = f"postgresql://sidecar:{store.password('sidecar')}@{store.host}:{store.port}/sidecar?sslmode=disable"
-        shared = {"state_dir": str(first.directory), "store": {"url": url}}
+        shared = {"state_dir": str(first.directory), "store": new_store(store)}
         for sidecar in (first, second):
             configure(sidecar, more=shared)
         odoo.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ring import Board, Cluster, Databases, add_manager, configure, pair
+from ring import Board, Cluster, Databases, add_manager, configure, new_store, pair
 from stack import sidecar as sidecar_server
 from stack.console import StackError, step
 from stack.sidecar import Sidecar
@@ -37,16 +37,13 @@ def main() -> None:
             for server in (cluster, store):
                 stack.callback(server.stop)
                 server.start()
-            store.ensure_role("sidecar")
-            store.query("CREATE DATABASE sidecar OWNER sidecar")
             odoo = Databases(directory, cluster).odoo("soak")
             stack.callback(odoo.stop)
             odoo.start()
             add_manager(odoo)
             sidecar = Sidecar(directory / "sidecar", executable=executable)
             stack.callback(sidecar.stop)
-            url = f"postgresql://sidecar:{store.password('sidecar')}@{store.host}:{store.port}/sidecar?sslmode=disable"
-            configure(sidecar, more={"store": {"url": url}})
+            configure(sidecar, more={"store": new_store(store)})
             pair(odoo, sidecar)
             switchboard = stack.enter_context(Switchboard())
             values = {"connection_type": "api", "interval_s": INTERVAL_S, "is_paused": False}

@@ -230,6 +230,11 @@ impl Monitor {
         self.desk.lock().owned = (shards.clone(), Some(until));
     }
 
+    /// Whether what only one of several processes may do is ours to do.
+    pub fn is_first(&self) -> bool {
+        self.desk.keeping.is_none() || self.desk.lock().owned.0.contains(&0)
+    }
+
     /// Takes in what another process has found out about an endpoint of ours.
     pub fn land(&self, outcome: &Outcome, asked: Asked) {
         let cadence = {

@@ -405,7 +405,7 @@ impl Tenant {
         });
         tokio::select! {
             ((), _) = async { tokio::join!(delivering, monitoring) } => {}
-            never = self.writeback.watch() => match never {},
+            never = self.writeback.watch(|| self.monitor.is_first()) => match never {},
             () = self.revoked.cancelled() => {
                 let results = self.outbox.len();
                 if results > 0 {

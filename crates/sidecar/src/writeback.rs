@@ -97,13 +97,18 @@ impl Writeback {
     }
 
     /// Keeps the state fresh and the API key alive, for as long as it is polled.
-    pub async fn watch(&self) -> Infallible {
+    ///
+    /// Of several sidecars one alone `may_renew`: whoever came second would have the key
+    /// retired that the first has just stored.
+    pub async fn watch(&self, may_renew: impl Fn() -> bool) -> Infallible {
         let mut when_not = ASK_WHEN_NEW;
         loop {
             // Nothing to apply proves the key, the right and the addon.
             let pause = match self.apply(&[]).await {
                 Ok(_) => {
-                    self.renew_api_key(Timestamp::now()).await;
+                    if may_renew() {
+                        self.renew_api_key(Timestamp::now()).await;
+                    }
                     when_not = ASK_WHEN_NEW;
                     ASK_WHEN_WELL
                 }

@@ -39,7 +39,14 @@ enum Letter {
     /// Of an endpoint that another sidecar has.
     HandOver(Box<Outcome>, Asked),
     /// These have arrived at Odoo.
-    Arrived(Vec<(Uuid, Uuid, Vec<Uuid>)>),
+    Arrived(Vec<Arrived>),
+}
+
+/// A report that Odoo has.
+struct Arrived {
+    record: Uuid,
+    probe: Uuid,
+    events: Vec<Uuid>,
 }
 
 /// Writes one database's results; see [`Recorder`].
@@ -89,9 +96,10 @@ impl Recorder {
 
     /// Odoo has these reports: nobody has to go on delivering them.
     pub fn arrived(&self, reports: &[Report]) {
-        let arrived = reports.iter().map(|report| {
-            let events = report.events.iter().map(|event| event.id).collect();
-            (report.outcome.record, report.outcome.probe, events)
+        let arrived = reports.iter().map(|report| Arrived {
+            record: report.outcome.record,
+            probe: report.outcome.probe,
+            events: report.events.iter().map(|event| event.id).collect(),
         });
         self.0.send(Letter::Arrived(arrived.collect())).ok();
     }
@@ -216,11 +224,11 @@ impl Writer {
             .map(drop)
     }
 
-    async fn forget(&self, arrived: &[(Uuid, Uuid, Vec<Uuid>)]) -> Result<(), StoreError> {
+    async fn forget(&self, arrived: &[Arrived]) -> Result<(), StoreError> {
         let client = self.store.pool.get().await?;
-        let records: Vec<_> = arrived.iter().map(|(record, ..)| *record).collect();
-        let probes: Vec<_> = arrived.iter().map(|(_, probe, _)| *probe).collect();
-        let events: Vec<_> = arrived.iter().flat_map(|(.., events)| events.clone()).collect();
+        let records: Vec<_> = arrived.iter().map(|one| one.record).collect();
+        let probes: Vec<_> = arrived.iter().map(|one| one.probe).collect();
+        let events: Vec<_> = arrived.iter().flat_map(|one| &one.events).collect();
         in_time(async {
             client
                 .execute(

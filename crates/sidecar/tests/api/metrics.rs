@@ -94,7 +94,10 @@ async fn every_metric_of_the_dashboard_is_there() {
     home.metrics_token = Some(TOKEN);
     let service = home.start().await;
     // What has no value yet is not told of.
-    odoo.monitor(&[monitored(&changed(&endpoint(8, 5432), &json!({"base_url": null})))]);
+    odoo.monitor(&[monitored(&changed(
+        &endpoint(8, 5432),
+        &json!({"base_url": null}),
+    ))]);
     look_at_all(&service).await;
     odoo.wait_for(1).await;
     let text = metrics(&service).await;

@@ -183,6 +183,30 @@ async fn a_test_that_another_one_made_is_judged_by_whose_endpoint_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_alone_renews_the_api_key() {
+    let (_cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let (first, second) = (home.start_unpaired(), home.start_unpaired());
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1);
+    let pairing = changed(
+        &home.pairing(&home.code(), "r"),
+        &json!({"api_key_expires_at": soon}),
+    );
+    first.pair(&pairing).await;
+    // Who has the first shard is known a moment after the first look, so it is the second look that does it.
+    eventually("the old key is retired", || {
+        odoo.keys() == ["canary-renewed-key-1"]
+    })
+    .await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(odoo.keys(), ["canary-renewed-key-1"]);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn history_outlives_the_process() {
     let (_cluster, settings) = store();
     let odoo = FakeOdoo::start().await;
