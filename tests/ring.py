@@ -136,12 +136,17 @@ def _external(name: str) -> list[Any]:
 
 @contextlib.contextmanager
 def running(
-    databases: Databases, name: str, *neighbours: str, executable: Path, workers: int = 0
+    databases: Databases,
+    name: str,
+    *neighbours: str,
+    executable: Path,
+    workers: int = 0,
+    more: dict[str, Any] | None = None,
 ) -> Iterator[tuple[Odoo, Sidecar]]:
     """An Odoo with the addon, a Connection Manager and a sidecar, as `make up` starts them."""
     odoo = databases.odoo(name, *neighbours, workers=workers)
     sidecar = Sidecar(odoo.directory.with_name(f"{name}_sidecar"), executable=executable)
-    configure(sidecar)
+    configure(sidecar, more=more)
     try:
         odoo.start()
         add_manager(odoo)

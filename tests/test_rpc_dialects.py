@@ -6,10 +6,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
-from ring import CHECKOUT, MANAGER, api_key
+from ring import CHECKOUT, MANAGER, Board, Databases, api_key, running, wait_until
 from stack.odoo import LOGIN, Odoo
+from switchboard import Switchboard
 
 EXPECTED = {
     "read": {
@@ -97,3 +99,23 @@ def test_every_dialect_gives_the_same_results_and_the_same_errors(
     ended = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == EXPECTED
+
+
+@pytest.mark.parametrize("protocol", ["xmlrpc", "json2"])
+def test_the_sidecar_itself_speaks_every_dialect(databases: Databases, executable: Path, protocol: str) -> None:
+    """JSON-RPC is what all other tests have it speak."""
+    more = {"odoo": {"protocol": protocol}}
+    with (
+        Switchboard() as switchboard,
+        running(databases, f"speaks_{protocol}", executable=executable, more=more) as (odoo, _sidecar),
+    ):
+        board = Board(odoo)
+        values = {"connection_type": "api", "is_paused": False, "interval_s": 5, "failure_threshold": 1}
+        endpoint = board.create(base_url=switchboard.url(1), **values)
+
+        def status() -> str:
+            return board.call("read", [endpoint], ["status"])[0]["status"]
+
+        wait_until(lambda: status() == "success", "it is read, tested and told of")
+        switchboard.down.add(1)
+        wait_until(lambda: status() == "failed", "so is its failure, with an event")
