@@ -35,6 +35,8 @@ PHASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 FAILURE_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# As the sidecar writes it; there are thousands in a minute.
+UUID_SHAPE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 SECOND_FRACTION = re.compile(r"\.\d+")
 
 
@@ -308,6 +310,9 @@ def _clean(text, length):
 
 
 def _uuid(result, key):
+    value = result.get(key)
+    if isinstance(value, str) and UUID_SHAPE.match(value):
+        return value
     try:
         return str(UUID(result[key]))
     except (KeyError, ValueError, AttributeError, TypeError):
