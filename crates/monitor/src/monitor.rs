@@ -444,6 +444,7 @@ impl Desk {
         );
         let due = (file.due, outcome.record);
         let judge = file.judge.clone();
+        let is_quiet = file.endpoint.rests(Timestamp::now());
         state.due.push(Reverse(due));
         drop(state);
         let urgency = if heard.change.is_some() || was_unlike || asked == Asked::ByHand {
@@ -452,7 +453,7 @@ impl Desk {
             Urgency::Measured
         };
         Judged::Heard(Box::new(Entry {
-            report: Report::new(outcome.clone(), &heard, &sample),
+            report: Report::new(outcome.clone(), &heard, &sample, is_quiet),
             urgency,
             sample,
             judge,
@@ -604,8 +605,10 @@ impl Report {
         }
     }
 
-    fn new(mut outcome: Outcome, heard: &Heard, sample: &Sample) -> Self {
-        let events = heard.change.map(|change| Event::new(change, &outcome, heard));
+    fn new(mut outcome: Outcome, heard: &Heard, sample: &Sample, is_quiet: bool) -> Self {
+        let events = heard
+            .change
+            .map(|change| Event::new(change, &outcome, heard, is_quiet));
         let tally = Tally::new(sample);
         outcome.status = heard.shown;
         Self {
@@ -619,7 +622,7 @@ impl Report {
 }
 
 impl Event {
-    fn new(change: Change, outcome: &Outcome, heard: &Heard) -> Self {
+    fn new(change: Change, outcome: &Outcome, heard: &Heard, is_quiet: bool) -> Self {
         let (kind, from) = match change {
             Change::Transition(from) => (EventKind::Transition, from),
             Change::FlappingBegan(from) => (EventKind::Flapping, from),
@@ -632,6 +635,7 @@ impl Event {
             from,
             to: heard.shown,
             is_flapping: heard.is_flapping,
+            is_quiet,
             failure_kind: outcome.failure_kind,
             failure_message: outcome.failure_message.clone(),
             failure_advice: outcome.failure_advice.clone(),

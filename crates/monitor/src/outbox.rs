@@ -319,6 +319,7 @@ mod tests {
             from: None,
             to: Status::Success,
             is_flapping: false,
+            is_quiet: false,
             failure_kind: None,
             failure_message: None,
             failure_advice: None,

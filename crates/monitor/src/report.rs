@@ -37,6 +37,9 @@ pub struct Event {
     pub to: Status,
     /// Nobody needs to hear of each change of what goes up and down all the time.
     pub is_flapping: bool,
+    /// It happened while the schedule rests: who tests by hand then knows, and nobody else asked.
+    #[serde(default)]
+    pub is_quiet: bool,
     pub failure_kind: Option<FailureKind>,
     pub failure_message: Option<String>,
     pub failure_advice: Option<String>,
@@ -97,6 +100,9 @@ impl Event {
     /// Whether people want to hear of it: not of each change of what flaps, that a new endpoint works, or
     /// daily of a certificate. Odoo's `_is_to_be_told` says the same.
     pub fn is_news(&self) -> bool {
+        if self.is_quiet {
+            return false;
+        }
         self.kind != EventKind::Transition
             || !(self.is_flapping
                 || (self.from.is_none() && self.to == Status::Success)

@@ -77,7 +77,12 @@ class ConnectionEndpointAlerts(models.Model):
 
     @api.model
     def _is_to_be_told(self, event):
-        """Nobody hears each change of what flaps, that a new connection works, or daily news about certificates."""
+        """Nobody hears of what rests, each change of what flaps, that a new connection works, or daily of certificates.
+
+        The sidecar's `Event::is_news`, for the webhook, says the same.
+        """
+        if event["is_quiet"]:
+            return False
         if event["kind"] != "transition":
             return True
         if event["is_flapping"] or (event["from_status"] is None and event["to_status"] == "success"):

@@ -100,6 +100,11 @@ class TestAlerts(ConnectionMixin, MailCommon):
         self.report(1, event(**{"from": None, "to": "success"}))
         self.assertEqual((len(self.events()), self.notes()), (1, []))
 
+    def test_nobody_is_told_of_what_rests(self):
+        self.report(1, event(is_quiet=True))
+        self.assertEqual((len(self.events()), self.notes()), (1, []))
+        self.assertFalse(self.endpoint.activity_search([FAILED]))
+
     def test_what_flaps_is_told_when_it_begins_and_when_it_ends(self):
         self.report(1, event(1, kind="flapping", is_flapping=True), is_flapping=True)
         self.report(2, event(2, **{"from": "failed", "to": "success", "is_flapping": True}), is_flapping=True)

@@ -154,6 +154,7 @@ def _event(event, outcome):
         "from_status": event.get("from"),
         "to_status": event["to"],
         "is_flapping": bool(event.get("is_flapping")),
+        "is_quiet": bool(event.get("is_quiet")),
         "failure_kind": _failure_kind(event),
         "failure_text": _text(event, "failure_message"),
         "failure_hint": _text(event, "failure_advice"),

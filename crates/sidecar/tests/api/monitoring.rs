@@ -134,6 +134,25 @@ async fn two_failures_in_a_row_are_told_once_and_so_is_the_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_is_tested_by_hand_and_nobody_is_told() {
+    let (service, odoo, _home) = Service::with_odoo().await;
+    // It is there once its neighbour is tested.
+    odoo.monitor(&[changed(&broken(7), &json!({"is_paused": true})), broken(8)]);
+    hint(&service, &[7, 8]).await;
+    odoo.wait_for(1).await;
+    service.probes("r", 0, &[broken(7)]).await;
+    eventually("it is told of", || {
+        odoo.outcomes().iter().any(|outcome| outcome["id"] == 7)
+    })
+    .await;
+    let outcomes = odoo.outcomes();
+    let quiet = outcomes.iter().find(|outcome| outcome["id"] == 7).expect("there");
+    assert_eq!(quiet["events"][0]["is_quiet"], true);
+    let loud = outcomes.iter().find(|outcome| outcome["id"] == 8).expect("there");
+    assert_eq!(loud["events"][0]["is_quiet"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_odoo_is_away_arrives_once_and_in_its_order() {
     let (service, odoo, _home) = Service::with_odoo().await;
     odoo.monitor(&[broken(7)]);
