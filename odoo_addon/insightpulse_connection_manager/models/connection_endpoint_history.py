@@ -20,13 +20,40 @@ class ConnectionEndpointHistory(models.Model):
 
     @api.model
     def _apply_tallies(self, tallies):
-        """Add sums to the days of endpoints, by one statement."""
+        """Add sums to the days of endpoints, by one statement.
+
+        What is there already is updated by itself: an INSERT that comes upon a row has used up an id of 2^31 all the
+        same, and ten thousand connections would have used up all of them within half a year. Nobody else can have made
+        the row meanwhile: the endpoints' own rows are locked, since the same transaction has just written them.
+        """
         if not tallies:
             return
         self.env.execute_query(
             SQL(
                 """
-                INSERT INTO insightpulse_connection_day AS known
+                WITH tally AS (
+                     SELECT *
+                       FROM jsonb_to_recordset(%(tallies)s::jsonb)
+                            AS tally(endpoint_id int4, day date, probes int4, failures int4, observed_s float8,
+                                     up_s float8, latency_sum_ms float8, latency_max_ms float8)
+                ), known AS (
+                     UPDATE insightpulse_connection_day AS known
+                        SET probes = known.probes + tally.probes,
+                            failures = known.failures + tally.failures,
+                            observed_s = known.observed_s + tally.observed_s,
+                            up_s = known.up_s + tally.up_s,
+                            latency_sum_ms = known.latency_sum_ms + tally.latency_sum_ms,
+                            latency_max_ms = greatest(known.latency_max_ms, tally.latency_max_ms),
+                            latency_ms = (known.latency_sum_ms + tally.latency_sum_ms)
+                                / NULLIF(known.probes + tally.probes - known.failures - tally.failures, 0),
+                            down_minutes = (known.observed_s + tally.observed_s - known.up_s - tally.up_s) / 60,
+                            uptime = 100 * (known.up_s + tally.up_s)
+                                / NULLIF(known.observed_s + tally.observed_s, 0)
+                       FROM tally
+                      WHERE known.endpoint_id = tally.endpoint_id AND known.day = tally.day
+                  RETURNING known.endpoint_id, known.day
+                ), made AS (
+                     INSERT INTO insightpulse_connection_day
                             (endpoint_id, agency_id, company_id, day, probes, failures, observed_s, up_s,
                              latency_sum_ms, latency_max_ms, latency_ms, down_minutes, uptime)
                      SELECT endpoint.id, endpoint.agency_id, endpoint.company_id, tally.day,
@@ -35,23 +62,12 @@ class ConnectionEndpointHistory(models.Model):
                             tally.latency_sum_ms / NULLIF(tally.probes - tally.failures, 0),
                             (tally.observed_s - tally.up_s) / 60,
                             100 * tally.up_s / NULLIF(tally.observed_s, 0)
-                       FROM jsonb_to_recordset(%(tallies)s::jsonb)
-                            AS tally(endpoint_id int4, day date, probes int4, failures int4, observed_s float8,
-                                     up_s float8, latency_sum_ms float8, latency_max_ms float8)
+                       FROM tally
                        JOIN %(table)s AS endpoint ON endpoint.id = tally.endpoint_id
-                ON CONFLICT (endpoint_id, day) DO UPDATE
-                        SET probes = known.probes + excluded.probes,
-                            failures = known.failures + excluded.failures,
-                            observed_s = known.observed_s + excluded.observed_s,
-                            up_s = known.up_s + excluded.up_s,
-                            latency_sum_ms = known.latency_sum_ms + excluded.latency_sum_ms,
-                            latency_max_ms = greatest(known.latency_max_ms, excluded.latency_max_ms),
-                            latency_ms = (known.latency_sum_ms + excluded.latency_sum_ms)
-                                / NULLIF(known.probes + excluded.probes - known.failures - excluded.failures, 0),
-                            down_minutes = known.down_minutes + excluded.down_minutes,
-                            uptime = 100 * (known.up_s + excluded.up_s)
-                                / NULLIF(known.observed_s + excluded.observed_s, 0)
-                  RETURNING known.id
+                      WHERE NOT EXISTS (SELECT FROM known
+                                         WHERE known.endpoint_id = tally.endpoint_id AND known.day = tally.day)
+                )
+                SELECT count(*) FROM known
                 """,
                 table=SQL.identifier(self._table),
                 tallies=json.dumps(tallies),

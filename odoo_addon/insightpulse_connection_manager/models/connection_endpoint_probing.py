@@ -183,7 +183,10 @@ class ConnectionEndpointProbing(models.Model):
                     SQL("%s = outcome.%s", SQL.identifier(name), SQL.identifier(name)) for name in columns
                 ),
                 columns=SQL(", ").join(SQL("%s %s", SQL.identifier(name), SQL(kind)) for name, kind in columns.items()),
-                outcomes=json.dumps(outcomes),
+                # What is left out is NULL too, and need not be read.
+                outcomes=json.dumps(
+                    [{name: value for name, value in outcome.items() if value is not None} for outcome in outcomes]
+                ),
             )
         )
 

@@ -51,6 +51,14 @@ class TestHistory(ConnectionCase):
         self.apply(report)
         self.assertEqual(self.days().mapped("probes"), [4])
 
+    def test_a_day_uses_up_one_id_however_often_it_is_added_to(self):
+        self.apply(outcome(self.endpoint, 1, tallies=[tally()]))
+        for number in range(2, 12):
+            self.apply(outcome(self.endpoint, number, tallies=[tally()]))
+        self.apply(outcome(self.endpoint, 12, tallies=[tally(day="2026-11-23")]))
+        first, second = self.days()
+        self.assertEqual((first.probes, second.id - first.id), (44, 1))
+
     def test_a_day_of_failures_alone_has_no_latency(self):
         nothing = {"latency_sum_ms": 0.0, "latency_max_ms": 0.0}
         self.apply(failure(self.endpoint, 1, tallies=[tally(probes=2, failures=2, up_s=0.0, **nothing)]))

@@ -3,6 +3,7 @@
 import math
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 from uuid import UUID
 
 STATUSES = ("success", "degraded", "failed")
@@ -326,10 +327,14 @@ def _timestamp(result, key):
     if not isinstance(value, str) or len(value) > 40:
         raise OutcomeInvalid(key)
     try:
-        moment = datetime.fromisoformat(SECOND_FRACTION.sub("", value).replace("Z", "+00:00"))
-        moment = moment.astimezone(timezone.utc)
+        return _whole_second(SECOND_FRACTION.sub("", value))
     except (ValueError, OverflowError):
         raise OutcomeInvalid(key) from None
+
+
+@lru_cache(maxsize=256)  # A batch is of few seconds.
+def _whole_second(text):
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
     if not 2000 <= moment.year <= 9999:
-        raise OutcomeInvalid(key)
+        raise ValueError(text)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
