@@ -18,7 +18,7 @@ pub use judge::{Asked, Unconfirmed};
 pub use monitor::{Changed, Keeping, Monitor, MonitorSetup, Observer, Opens};
 pub use outbox::{Delivered, Delivery, Outbox, Urgency, run_delivery};
 pub use patience::Patience;
-pub use prober::{Answer, Limits, TooManyTests};
+pub use prober::{Answer, Limits, Load, TooManyTests};
 pub use report::{Event, EventKind, Report, Tally};
 pub use roster::Monitored;
 pub use slots::Slots;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::history::{History, Range, Remembered, Sample};
 use crate::judge::{Asked, Change, Heard, Judge};
 use crate::outbox::{Outbox, Urgency};
-use crate::prober::{Answer, Job, Landing, Limits, Prober, TooManyTests};
+use crate::prober::{Answer, Job, Landing, Limits, Load, Prober, TooManyTests};
 use crate::report::{Event, EventKind, Report, Tally};
 use crate::roster::Monitored;
 use crate::slots::Slots;
@@ -32,7 +32,9 @@ pub trait Observer: Send + Sync {
     /// A probe by schedule began so long after its time.
     fn begun(&self, _late: Duration) {}
     fn landed(&self, _outcome: &Outcome, _endpoint: Option<&Monitored>) {}
-    /// An endpoint is not monitored any more.
+    /// The newest result of an endpoint that is ours to judge.
+    fn measured(&self, _outcome: &Outcome, _endpoint: &Monitored) {}
+    /// An endpoint is not monitored any more, or not by us.
     fn gone(&self, _record: Uuid) {}
     /// Events are in a report that Odoo will be told of.
     fn happened(&self, _report: &Report, _endpoint: Option<&Monitored>) {}
@@ -227,7 +229,19 @@ impl Monitor {
 
     /// These shards are ours until then, and no others.
     pub fn own(&self, shards: &HashSet<i16>, until: Instant) {
-        self.desk.lock().owned = (shards.clone(), Some(until));
+        let lost: Vec<_> = {
+            let mut state = self.desk.lock();
+            let before = std::mem::replace(&mut state.owned, (shards.clone(), Some(until))).0;
+            if before.is_subset(shards) {
+                return;
+            }
+            let is_lost = |record: &&Uuid| {
+                let shard = shard_of(**record);
+                before.contains(&shard) && !shards.contains(&shard)
+            };
+            state.files.keys().filter(is_lost).copied().collect()
+        };
+        lost.iter().for_each(|record| self.desk.observer.gone(*record));
     }
 
     /// Whether what only one of several processes may do is ours to do.
@@ -252,6 +266,11 @@ impl Monitor {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many probes run, and how many wait for their turn.
+    pub fn load(&self) -> Load {
+        self.prober.load()
     }
 
     /// Starts each probe at its time, for as long as it is polled.
@@ -461,6 +480,13 @@ impl Desk {
         }))
     }
 
+    /// Whether an endpoint is monitored, and by us.
+    fn has(&self, record: Uuid) -> bool {
+        let state = self.lock();
+        let is_ours = self.keeping.is_none() || state.owned.0.contains(&shard_of(record));
+        is_ours && state.files.contains_key(&record)
+    }
+
     fn adopt(&self, known: Vec<Known>, shards: &HashSet<i16>) {
         let (now, wall) = (Instant::now(), Timestamp::now());
         let mut state = self.lock();
@@ -525,6 +551,7 @@ impl Landing for Desk {
 
     fn landed(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) {
         let judged = self.judge(outcome, asked, cadence);
+        let is_ours = matches!(judged, Judged::Heard(_));
         let endpoint = {
             let state = self.lock();
             state
@@ -547,6 +574,13 @@ impl Landing for Desk {
             }
         }
         self.observer.landed(outcome, endpoint.as_deref());
+        if let Some(endpoint) = endpoint.filter(|_| is_ours) {
+            self.observer.measured(outcome, &endpoint);
+            // It may have gone, and been told to have, since it was looked up.
+            if !self.has(outcome.record) {
+                self.observer.gone(outcome.record);
+            }
+        }
         self.sooner.notify_one();
     }
 }

@@ -52,6 +52,14 @@ pub struct Limits {
     pub concurrency: Concurrency,
 }
 
+/// How much there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    pub running: usize,
+    /// Behind a limit: in all, of a host or of an agency.
+    pub waiting: usize,
+}
+
 /// More tests are waiting than are kept.
 #[derive(Debug, thiserror::Error)]
 #[error("{WAITING_MAX} tests are waiting already")]
@@ -193,6 +201,14 @@ impl Prober {
             },
             &self.runtime,
         );
+    }
+
+    pub fn load(&self) -> Load {
+        let running = self.turns.taken();
+        Load {
+            running,
+            waiting: self.tasks.len().saturating_sub(running),
+        }
     }
 
     /// Waits until no probe is under way; start none afterwards.

@@ -19,6 +19,7 @@ pub struct Concurrency {
 /// Hands out turns. What somebody waits for has places of its own, and so does
 /// not queue behind the schedule.
 pub struct Turns {
+    total: usize,
     all: Arc<Semaphore>,
     /// The places that the schedule may take.
     scheduled: Arc<Semaphore>,
@@ -52,11 +53,17 @@ impl Turns {
             agencies: Places::new(limits.per_agency),
         };
         Self {
+            total: limits.total,
             all: Arc::new(Semaphore::new(limits.total)),
             scheduled: Arc::new(Semaphore::new(limits.total.saturating_sub(kept).max(1))),
             by_schedule: lane(),
             by_hand: lane(),
         }
+    }
+
+    /// How many have a turn.
+    pub fn taken(&self) -> usize {
+        self.total.saturating_sub(self.all.available_permits())
     }
 
     /// Waits for a turn. Who waits for a crowded host holds no place that

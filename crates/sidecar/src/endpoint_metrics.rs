@@ -59,7 +59,7 @@ const HTTP_PHASES: [Option<&str>; 5] = [
 ];
 
 impl EndpointMetrics {
-    pub fn landed(&self, database: Uuid, outcome: &Outcome, endpoint: &Monitored) {
+    pub fn measured(&self, database: Uuid, outcome: &Outcome, endpoint: &Monitored) {
         let mut known = self.lock();
         let key = (database, outcome.record);
         if known.len() >= ENDPOINTS_MAX && !known.contains_key(&key) {

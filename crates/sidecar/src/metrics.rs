@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use insightpulse_domain::{Outcome, Status};
-use insightpulse_monitor::{Monitored, Observer, Report, Store};
+use insightpulse_monitor::{Load, Monitored, Observer, Report, Store};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -25,14 +25,17 @@ pub struct Metrics {
     odoo_takes_results: Family<DatabaseLabels, Gauge>,
     waiting: Family<DatabaseLabels, Gauge>,
     endpoints: Family<DatabaseLabels, Gauge>,
+    running: Family<DatabaseLabels, Gauge>,
+    queued: Family<DatabaseLabels, Gauge>,
+    webhook: Family<WebhookLabels, Counter>,
     probes: Family<ProbeLabels, Counter>,
     lateness: Histogram,
     odoo_calls: Family<CallLabels, Histogram, fn() -> Histogram>,
     store_away: Gauge,
-    store_written: Gauge,
-    store_dropped: Gauge,
-    store_failures: Gauge,
-    without_series: Gauge,
+    store_written: Counter,
+    store_dropped: Counter,
+    store_failures: Counter,
+    without_series: Counter,
     /// Has a registry of its own, without our prefix: other programs' names.
     each: Arc<EndpointMetrics>,
     others: Registry,
@@ -54,6 +57,22 @@ pub enum Refusal {
     pairing_code,
     rate,
     busy,
+}
+
+/// What became of a message to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)]
+pub enum Delivery {
+    sent,
+    /// It is tried again, if it was no test.
+    failed,
+    dropped,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    database: String,
+    result: Delivery,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,14 +123,17 @@ impl Metrics {
             odoo_takes_results: Family::default(),
             waiting: Family::default(),
             endpoints: Family::default(),
+            running: Family::default(),
+            queued: Family::default(),
+            webhook: Family::default(),
             probes: Family::default(),
             lateness: Histogram::new(LATENESS_S),
             odoo_calls: Family::new_with_constructor(|| Histogram::new(CALL_S)),
             store_away: Gauge::default(),
-            store_written: Gauge::default(),
-            store_dropped: Gauge::default(),
-            store_failures: Gauge::default(),
-            without_series: Gauge::default(),
+            store_written: Counter::default(),
+            store_dropped: Counter::default(),
+            store_failures: Counter::default(),
+            without_series: Counter::default(),
             each: Arc::default(),
             others: Registry::default(),
         };
@@ -150,6 +172,21 @@ impl Metrics {
             metrics.endpoints.clone(),
         );
         registry.register(
+            "probes_running",
+            "Probes of this database that are under way",
+            metrics.running.clone(),
+        );
+        registry.register(
+            "probes_waiting",
+            "Probes of this database that are due and wait for a limit: in all, of a host, of an agency",
+            metrics.queued.clone(),
+        );
+        registry.register(
+            "webhook_messages",
+            "Attempts to tell this database's webhook, and messages that were given up",
+            metrics.webhook.clone(),
+        );
+        registry.register(
             "probes",
             "Probes that ended, by kind and result",
             metrics.probes.clone(),
@@ -164,15 +201,15 @@ impl Metrics {
             "How long calls of Odoo took, by method and whether they succeeded",
             metrics.odoo_calls.clone(),
         );
-        for (name, help, gauge) in [
-            (
-                "store_away",
-                "1 while the store does not answer",
-                &metrics.store_away,
-            ),
+        registry.register(
+            "store_away",
+            "1 while the store does not answer",
+            metrics.store_away.clone(),
+        );
+        for (name, help, counter) in [
             (
                 "store_written",
-                "Results written into the store since the start",
+                "Results written into the store",
                 &metrics.store_written,
             ),
             (
@@ -182,7 +219,7 @@ impl Metrics {
             ),
             (
                 "store_failures",
-                "Questions that the store did not answer since the start",
+                "Questions that the store did not answer",
                 &metrics.store_failures,
             ),
             (
@@ -191,14 +228,14 @@ impl Metrics {
                 &metrics.without_series,
             ),
         ] {
-            registry.register(name, help, gauge.clone());
+            registry.register(name, help, counter.clone());
         }
         metrics
     }
 
     /// In the text format of OpenMetrics 1.0.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
-        self.without_series.set(signed(self.each.without_series()));
+        set(&self.without_series, self.each.without_series());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &self.others)?;
@@ -246,12 +283,22 @@ impl Metrics {
             .set(signed(endpoints as u64));
     }
 
+    pub fn set_load(&self, database: Uuid, load: Load) {
+        let labels = DatabaseLabels {
+            database: database.to_string(),
+        };
+        let running = self.running.get_or_create(&labels);
+        running.set(signed(load.running as u64));
+        let queued = self.queued.get_or_create(&labels);
+        queued.set(signed(load.waiting as u64));
+    }
+
     pub fn set_store(&self, store: &Store) {
-        let count = |count: &AtomicU64| signed(count.load(Ordering::Relaxed));
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         self.store_away.set(i64::from(store.is_away()));
-        self.store_written.set(count(&store.counts().written));
-        self.store_dropped.set(count(&store.counts().dropped));
-        self.store_failures.set(count(&store.counts().failures));
+        set(&self.store_written, count(&store.counts().written));
+        set(&self.store_dropped, count(&store.counts().dropped));
+        set(&self.store_failures, count(&store.counts().failures));
     }
 
     /// A database that is no longer served has no state.
@@ -262,6 +309,8 @@ impl Metrics {
         self.odoo_takes_results.remove(&labels);
         self.waiting.remove(&labels);
         self.endpoints.remove(&labels);
+        self.running.remove(&labels);
+        self.queued.remove(&labels);
         self.each.forget(database);
     }
 }
@@ -277,9 +326,10 @@ impl Observer for TenantMetrics {
             status: status_name(outcome.status),
         };
         self.shared.probes.get_or_create(&labels).inc();
-        if let Some(endpoint) = endpoint {
-            self.shared.each.landed(self.database, outcome, endpoint);
-        }
+    }
+
+    fn measured(&self, outcome: &Outcome, endpoint: &Monitored) {
+        self.shared.each.measured(self.database, outcome, endpoint);
     }
 
     fn gone(&self, record: Uuid) {
@@ -300,6 +350,12 @@ impl TenantMetrics {
             .observe(took.as_secs_f64());
     }
 
+    pub fn webhook(&self, result: Delivery) {
+        let database = self.labels.database.clone();
+        let labels = WebhookLabels { database, result };
+        self.shared.webhook.get_or_create(&labels).inc();
+    }
+
     pub fn odoo_takes_results(&self, takes: bool) {
         self.shared
             .odoo_takes_results
@@ -316,6 +372,11 @@ impl TenantMetrics {
             self.shared.results.get_or_create(&labels).inc();
         }
     }
+}
+
+/// Takes over what somebody else counts.
+fn set(counter: &Counter, count: u64) {
+    counter.inner().store(count, Ordering::Relaxed);
 }
 
 fn signed(count: u64) -> i64 {

@@ -1,6 +1,6 @@
 //! The databases that are served: each with its own monitoring, outbox and way back, apart from the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -263,6 +263,7 @@ impl Tenants {
             database,
             Arc::clone(&setup.keyring),
             Arc::clone(&setup.net),
+            setup.metrics.of(database),
         ));
         let recorder = keeping.as_ref().map(|keeping| keeping.recorder.clone());
         let burst = setup.requests_per_second.saturating_mul(BURST);
@@ -350,6 +351,10 @@ impl Observer for Watching {
         self.metrics.landed(outcome, endpoint);
     }
 
+    fn measured(&self, outcome: &Outcome, endpoint: &Monitored) {
+        self.metrics.measured(outcome, endpoint);
+    }
+
     fn gone(&self, record: Uuid) {
         self.metrics.gone(record);
     }
@@ -411,6 +416,8 @@ impl Tenant {
                 if results > 0 {
                     warn!(database = %self.database, results, "Results are dropped with their pairing");
                 }
+                // A probe that ends from now on is of no endpoint that counts.
+                self.monitor.keep_only(&HashSet::new());
             }
         }
     }

@@ -16,12 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::keyring_source::LiveKeyring;
+use crate::metrics::{Delivery, TenantMetrics};
 use crate::secrets::open_target;
 
 /// The webhook of one database.
@@ -29,6 +30,7 @@ pub struct Webhook {
     database: Uuid,
     keyring: Arc<LiveKeyring>,
     net: Arc<Egress>,
+    metrics: TenantMetrics,
     state: Mutex<State>,
     filled: Notify,
 }
@@ -44,8 +46,6 @@ struct Letter {
     id: Uuid,
     since: Timestamp,
     body: Value,
-    /// Told what became of the first attempt.
-    attempted: Option<oneshot::Sender<Result<(), String>>>,
 }
 
 /// More than these are dropped, the oldest first.
@@ -59,11 +59,12 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(300);
 
 impl Webhook {
-    pub fn new(database: Uuid, keyring: Arc<LiveKeyring>, net: Arc<Egress>) -> Self {
+    pub fn new(database: Uuid, keyring: Arc<LiveKeyring>, net: Arc<Egress>, metrics: TenantMetrics) -> Self {
         Self {
             database,
             keyring,
             net,
+            metrics,
             state: Mutex::default(),
             filled: Notify::new(),
         }
@@ -82,13 +83,18 @@ impl Webhook {
     pub fn tell(&self, report: &Report, endpoint: Option<&Monitored>) {
         for event in report.events.iter().filter(|event| event.is_news()) {
             let body = body(self.database, event, report, endpoint);
-            self.put(event.id, body, None);
+            self.put(event.id, body);
         }
     }
 
-    /// Has a test told; returns what became of it, or `None` when that takes longer than `wait`.
-    pub async fn test(&self, endpoint: &RawEndpoint, wait: Duration) -> Option<Result<(), String>> {
-        let (attempted, attempt) = oneshot::channel();
+    /// Has a test told, once and ahead of what waits; returns what became of it, or `None` when
+    /// that takes longer than `wait`, or nobody wants to be told.
+    pub async fn test(
+        self: &Arc<Self>,
+        endpoint: &RawEndpoint,
+        wait: Duration,
+    ) -> Option<Result<(), String>> {
+        let place = self.lock().place.clone()?;
         let id = Uuid::now_v7();
         let body = json!({
             "type": "connection.test",
@@ -98,27 +104,28 @@ impl Webhook {
                 "endpoint": {"id": endpoint.id, "record": endpoint.record, "name": endpoint.name, "kind": endpoint.kind},
             },
         });
-        self.put(id, body, Some(attempted));
-        tokio::time::timeout(wait, attempt).await.ok()?.ok()
+        let webhook = Arc::clone(self);
+        let letter = Letter {
+            id,
+            since: Timestamp::now(),
+            body,
+        };
+        let sending = tokio::spawn(async move { webhook.send(&place, &letter).await });
+        tokio::time::timeout(wait, sending).await.ok()?.ok()
     }
 
     /// Sends what waits, for as long as it is polled.
     pub async fn run(&self) -> Infallible {
         let mut backoff = BACKOFF_FIRST;
         loop {
-            let Some((place, mut letter)) = self.next() else {
+            let Some((place, letter)) = self.next() else {
                 self.filled.notified().await;
                 continue;
             };
-            let sent = self.send(&place, &letter).await;
-            if let Some(attempted) = letter.attempted.take() {
-                // A test is not tried again: whoever pressed the button reads why.
-                attempted.send(sent.clone()).ok();
-                continue;
-            }
-            match sent {
+            match self.send(&place, &letter).await {
                 Ok(()) => backoff = BACKOFF_FIRST,
                 Err(reason) if Timestamp::now().duration_since(letter.since) > TRIED_FOR => {
+                    self.metrics.webhook(Delivery::dropped);
                     warn!(database = %self.database, reason, "The webhook did not take an event for a day; it is dropped");
                 }
                 Err(reason) => {
@@ -133,7 +140,7 @@ impl Webhook {
         }
     }
 
-    fn put(&self, id: Uuid, body: Value, attempted: Option<oneshot::Sender<Result<(), String>>>) {
+    fn put(&self, id: Uuid, body: Value) {
         let mut state = self.lock();
         if state.place.is_none() {
             return;
@@ -142,10 +149,10 @@ impl Webhook {
             id,
             since: Timestamp::now(),
             body,
-            attempted,
         });
         if state.waiting.len() > WAITING_MAX {
             state.waiting.pop_front();
+            self.metrics.webhook(Delivery::dropped);
             info!(database = %self.database, "More events wait for the webhook than are kept; the oldest is dropped");
         }
         drop(state);
@@ -159,6 +166,16 @@ impl Webhook {
     }
 
     async fn send(&self, place: &RawEndpoint, letter: &Letter) -> Result<(), String> {
+        let sent = self.post(place, letter).await;
+        self.metrics.webhook(if sent.is_ok() {
+            Delivery::sent
+        } else {
+            Delivery::failed
+        });
+        sent
+    }
+
+    async fn post(&self, place: &RawEndpoint, letter: &Letter) -> Result<(), String> {
         let target =
             open_target(&self.keyring.get(), self.database, place).map_err(|error| error.to_string())?;
         let key = target

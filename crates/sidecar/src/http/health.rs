@@ -55,6 +55,7 @@ pub async fn metrics(api: Data<Api>, request: HttpRequest) -> Result<HttpRespons
     for tenant in api.tenants.all() {
         api.metrics.set_waiting(tenant.database, tenant.waiting());
         api.metrics.set_endpoints(tenant.database, tenant.monitor.len());
+        api.metrics.set_load(tenant.database, tenant.monitor.load());
     }
     if let Some(store) = api.tenants.store() {
         api.metrics.set_store(store);

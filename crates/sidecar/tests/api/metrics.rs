@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use insightpulse_test_support::eventually;
+use insightpulse_test_support::{FaultServer, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::fake_odoo::FakeOdoo;
 use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, cluster, endpoint, monitored};
@@ -64,6 +66,12 @@ async fn an_endpoint_has_its_series_until_it_is_gone_and_no_name_is_in_them() {
         "insightpulse_probes_total{kind=\"postgresql\",status=\"success\"} 1",
     );
     line(&text, "insightpulse_probe_lateness_seconds_count 2");
+    for idle in ["running", "waiting"] {
+        line(
+            &text,
+            &format!("insightpulse_probes_{idle}{{database=\"{DATABASE_UUID}\"}} 0"),
+        );
+    }
     line(
         &text,
         "insightpulse_odoo_call_duration_seconds_count{method=\"monitored_versions\",ok=\"true\"}",
@@ -84,6 +92,47 @@ async fn an_endpoint_has_its_series_until_it_is_gone_and_no_name_is_in_them() {
         !text.contains("endpoint=")
     })
     .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_limit_is_counted_and_series_end_with_the_pairing() {
+    let server = FaultServer::silent().await;
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.metrics_token = Some(TOKEN);
+    let service = home.start().await;
+    let slow = json!({"timeout_ms": 2000});
+    // More than one host may have at once.
+    let endpoints: Vec<_> = (1..=600)
+        .map(|id| {
+            let record = json!({"record": Uuid::from_u128(id)});
+            changed(&changed(&monitored(&endpoint(id, server.port())), &slow), &record)
+        })
+        .collect();
+    odoo.monitor(&endpoints);
+    look_at_all(&service).await;
+    let read =
+        || tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(metrics(&service)));
+    let gauge = |text: &str, name: &str| -> u64 {
+        let begins = format!("insightpulse_probes_{name}{{database=\"{DATABASE_UUID}\"}} ");
+        line(text, &begins)[begins.len()..].parse().expect("a number")
+    };
+    eventually("some run and some wait", || {
+        let text = read();
+        let (running, waiting) = (gauge(&text, "running"), gauge(&text, "waiting"));
+        assert!(running + waiting <= 600, "{running}, {waiting}");
+        running > 0 && waiting > 0
+    })
+    .await;
+    odoo.wait_for(1).await;
+    line(&read(), "probe_success{");
+    let gone = json!({"database": DATABASE_UUID});
+    assert_eq!(service.post("/v1/unpair", &gone).await.status, 200);
+    // What is under way ends after that, and counts for nothing.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let text = read();
+    assert!(!text.contains("endpoint="), "{text}");
     service.stop().await;
 }
 

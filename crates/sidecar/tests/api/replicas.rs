@@ -1,10 +1,11 @@
 //! Several sidecars on one PostgreSQL: they share the work, and what one knew another goes on from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use insightpulse_monitor::{Retention, StoreSettings};
 use insightpulse_test_support::{Cluster, FaultServer, Options, eventually};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -46,6 +47,20 @@ fn shares(cluster: &Cluster) -> Vec<i64> {
         .collect()
 }
 
+const METRICS_TOKEN: &str = "a-token-for-metrics-that-is-long-enough";
+
+/// The endpoints that a sidecar tells a Prometheus of.
+async fn series(service: &Service) -> Vec<String> {
+    let request = service
+        .anonymous(Method::GET, "/metrics")
+        .bearer_auth(METRICS_TOKEN);
+    let text = Answer::of(request).await.text;
+    let lines = text.lines().filter(|line| line.starts_with("probe_success{"));
+    lines
+        .map(|line| line.split('}').next().expect("labels").to_owned())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_start_together_on_an_empty_database_share_the_work() {
     let (cluster, settings) = store();
@@ -53,6 +68,7 @@ async fn two_that_start_together_on_an_empty_database_share_the_work() {
     let server = FaultServer::silent().await;
     let mut home = Home::new(odoo.url());
     home.store = Some(settings);
+    home.metrics_token = Some(METRICS_TOKEN);
     // One answers, so that what is counted is what arrived there.
     let endpoints: Vec<_> = (1..=40)
         .map(|id| {
@@ -79,6 +95,11 @@ async fn two_that_start_together_on_an_empty_database_share_the_work() {
             outcome["events"].as_array().map_or(0, Vec::len);
     }
     assert!(events.values().all(|count| *count == 1), "{before}: {events:?}");
+    // What moved away is no series any more: none is told twice.
+    let (mut here, there) = (series(&first).await, series(&second).await);
+    here.extend(there);
+    let distinct: BTreeSet<_> = here.iter().collect();
+    assert_eq!((here.len(), distinct.len()), (40, 40), "{here:?}");
     first.stop().await;
     eventually("the other has all of it", || shares(&cluster) == [64]).await;
     second.stop().await;
