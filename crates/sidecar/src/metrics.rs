@@ -256,6 +256,11 @@ impl Metrics {
     }
 
     pub fn of(self: &Arc<Self>, database: Uuid) -> TenantMetrics {
+        for result in [Delivery::sent, Delivery::failed, Delivery::dropped] {
+            // A rate needs a zero to begin with.
+            let database = database.to_string();
+            drop(self.webhook.get_or_create(&WebhookLabels { database, result }));
+        }
         TenantMetrics {
             database,
             shared: Arc::clone(self),
@@ -310,6 +315,10 @@ impl Metrics {
         self.waiting.remove(&labels);
         self.endpoints.remove(&labels);
         self.running.remove(&labels);
+        for result in [Delivery::sent, Delivery::failed, Delivery::dropped] {
+            let database = database.to_string();
+            self.webhook.remove(&WebhookLabels { database, result });
+        }
         self.queued.remove(&labels);
         self.each.forget(database);
     }
