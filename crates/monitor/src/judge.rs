@@ -6,6 +6,7 @@ use std::time::Duration;
 use insightpulse_domain::{Cadence, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What is thought of one endpoint, in one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,12 @@ pub struct Judge {
     /// When it went down or came up, the last few times.
     flips: VecDeque<Timestamp>,
     is_flapping: bool,
+    /// What people were told last, in whichever revision that was.
+    told: Option<Status>,
+    /// Which of this series of changes comes next. Two sidecars that go on from the same
+    /// judgement give the same change the same id, so nobody is told twice.
+    series: Uuid,
+    changes: u64,
 }
 
 /// What a result comes to.
@@ -26,6 +33,10 @@ pub struct Judge {
 pub struct Heard {
     pub shown: Status,
     pub change: Option<Change>,
+    /// Of the change, the same whoever hears the result.
+    pub id: Uuid,
+    /// Nobody is told of the change.
+    pub is_quiet: bool,
     /// The result says otherwise than what is shown, and not often enough yet.
     pub unconfirmed: Option<Unconfirmed>,
     pub is_flapping: bool,
@@ -89,14 +100,36 @@ impl Judge {
             contrary_to: None,
             flips: VecDeque::new(),
             is_flapping: false,
+            told: shown,
+            series: Uuid::now_v7(),
+            changes: 0,
         }
+    }
+
+    /// Begins anew, since somebody has changed the endpoint: Odoo has withdrawn what was said of it.
+    /// What people were told they still believe.
+    pub fn renew(&mut self) {
+        *self = Self {
+            told: self.told,
+            series: self.series,
+            changes: self.changes,
+            ..Self::new(None)
+        };
     }
 
     pub fn shown(&self) -> Option<Status> {
         self.shown
     }
 
-    pub fn hear(&mut self, result: Status, asked: Asked, cadence: &Cadence, now: Timestamp) -> Heard {
+    /// `rests`: nobody wants to be told of what happens now, but what has come of it they are told later.
+    pub fn hear(
+        &mut self,
+        result: Status,
+        asked: Asked,
+        cadence: &Cadence,
+        now: Timestamp,
+        rests: bool,
+    ) -> Heard {
         let before = self.shown;
         let needed = match asked {
             Asked::ByHand => 1,
@@ -123,10 +156,21 @@ impl Judge {
             self.contrary = 0;
         }
         let shown = self.shown.unwrap_or(result);
-        let change = self.change(before, shown, cadence, now);
+        let change = self
+            .change(before, shown, cadence, now)
+            .or_else(|| self.still_to_be_told(result, rests));
+        let is_quiet = rests || (change == Some(Change::Transition(None)) && self.is_known_to_fail(shown));
+        if change.is_some() {
+            self.changes += 1;
+            if !rests {
+                self.told = Some(shown);
+            }
+        }
         Heard {
             shown,
             change,
+            id: Uuid::new_v5(&self.series, &self.changes.to_be_bytes()),
+            is_quiet,
             unconfirmed,
             is_flapping: self.is_flapping,
         }
@@ -159,9 +203,24 @@ impl Judge {
         match (was_flapping, self.is_flapping) {
             (false, true) => Some(Change::FlappingBegan(before)),
             (true, false) => Some(Change::FlappingEnded(before)),
+            // Whoever was told that it fails is told that it works, though it was changed in between.
+            _ if before.is_none() && shown != Status::Failed && self.told == Some(Status::Failed) => {
+                Some(Change::Transition(self.told))
+            }
             _ if before != Some(shown) => Some(Change::Transition(before)),
             _ => None,
         }
+    }
+
+    /// What changed while nobody wanted to hear of it, and is still so.
+    fn still_to_be_told(&self, result: Status, rests: bool) -> Option<Change> {
+        let is_known = self.told.unwrap_or(Status::Success) == result;
+        let is_sure = self.shown == Some(result);
+        (is_sure && !is_known && !rests && !self.is_flapping).then_some(Change::Transition(self.told))
+    }
+
+    fn is_known_to_fail(&self, shown: Status) -> bool {
+        shown == Status::Failed && self.told == Some(Status::Failed)
     }
 }
 
@@ -181,7 +240,8 @@ mod tests {
 
     use super::*;
 
-    /// One letter a result: what is then shown, and `!` where it changed.
+    /// One letter a result: what is then shown, and `!` where people are told that it changed, `?`
+    /// where they are not. It rests in parentheses, and somebody changes it at each `*`.
     #[track_caller]
     fn check(results: &str, shown: &str) {
         check_every(30, results, shown);
@@ -192,7 +252,18 @@ mod tests {
         let cadence = Kind::Postgresql.cadence();
         let mut judge = Judge::new(None);
         let mut said = String::new();
+        let mut rests = false;
         for (index, letter) in results.chars().enumerate() {
+            match letter {
+                '(' => rests = true,
+                ')' => rests = false,
+                '*' => judge.renew(),
+                _ => {}
+            }
+            if !letter.is_alphabetic() {
+                said.push(letter);
+                continue;
+            }
             let asked = if letter.is_uppercase() {
                 Asked::ByHand
             } else {
@@ -205,14 +276,14 @@ mod tests {
                 other => panic!("{other}"),
             };
             let now = Timestamp::from_second(1_000_000 + index as i64 * seconds).expect("a time");
-            let heard = judge.hear(status, asked, &cadence, now);
+            let heard = judge.hear(status, asked, &cadence, now, rests);
             said.push(match heard.shown {
                 Status::Success => 's',
                 Status::Degraded => 'd',
                 Status::Failed => 'f',
             });
             match heard.change {
-                Some(Change::Transition(_)) => said.push('!'),
+                Some(Change::Transition(_)) => said.push(if heard.is_quiet { '?' } else { '!' }),
                 Some(Change::FlappingBegan(_)) => said.push('~'),
                 Some(Change::FlappingEnded(_)) => said.push('='),
                 None => {}
@@ -258,6 +329,47 @@ mod tests {
     }
 
     #[test]
+    fn what_broke_while_nobody_wanted_to_hear_of_it_is_told_afterwards_and_once() {
+        check("s(F)ff", "s!(f?)f!f");
+        check("s(FS)s", "s!(f?s?)s");
+        // It may be about to recover.
+        check("s(F)ss", "s!(f?)fs!");
+        check("(F)ff", "(f?)f!f");
+        check("fff(S)s", "f!ff(s?)s!");
+        check("s(D)d", "s!(d?)d!");
+    }
+
+    #[test]
+    fn whoever_was_told_that_it_fails_is_told_that_its_change_has_helped() {
+        check("f*s", "f!*s!");
+        check("f*d", "f!*d!");
+        check("s*f", "s!*f!");
+        // And not that it still fails, which they know.
+        check("f*fff*s", "f!*f?ff*s!");
+    }
+
+    #[test]
+    fn a_change_has_the_same_id_for_all_who_go_on_from_the_same_judgement_and_never_twice() {
+        let cadence = Kind::Postgresql.cadence();
+        let mut one = Judge::new(None);
+        let hear = |judge: &mut Judge, status| {
+            judge
+                .hear(status, Asked::ByHand, &cadence, Timestamp::UNIX_EPOCH, false)
+                .id
+        };
+        let mut ids = vec![hear(&mut one, Status::Success)];
+        let stored = serde_json::to_value(&one).expect("JSON");
+        let mut other: Judge = serde_json::from_value(stored).expect("a judgement");
+        ids.push(hear(&mut one, Status::Failed));
+        assert_eq!(hear(&mut other, Status::Failed), ids[1]);
+        one.renew();
+        ids.push(hear(&mut one, Status::Success));
+        ids.push(hear(&mut Judge::new(None), Status::Success));
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 4);
+    }
+
+    #[test]
     fn what_goes_up_and_down_is_marked_once_and_told_when_it_is_over() {
         // Five flips: the fifth is the news, and the sixth is still told as a transition of what flaps.
         check_every(30, "SFSFSFS", "s!f!s!f!s!f~s!");
@@ -285,10 +397,16 @@ mod tests {
             .take(8)
             .enumerate()
         {
-            judge.hear(status, Asked::ByHand, &cadence, at(9_000_000 + index as i64));
+            judge.hear(
+                status,
+                Asked::ByHand,
+                &cadence,
+                at(9_000_000 + index as i64),
+                false,
+            );
         }
         assert!(judge.is_flapping);
-        let heard = judge.hear(Status::Failed, Asked::BySchedule, &cadence, at(1_000));
+        let heard = judge.hear(Status::Failed, Asked::BySchedule, &cadence, at(1_000), false);
         assert_eq!(heard.change, Some(Change::FlappingEnded(Some(Status::Failed))));
     }
 }

@@ -92,6 +92,8 @@ struct File {
     endpoint: Arc<Monitored>,
     slots: Slots,
     judge: Judge,
+    /// What the judgement is about, which may have been tested before it was read.
+    judged: i64,
     /// No probe of this endpoint may have a smaller id, or Odoo would take it for an older one.
     newest_probe: Uuid,
     /// When the next probe begins; while one is under way, when that is given up.
@@ -344,10 +346,11 @@ impl Desk {
             let mut file = filed.unwrap_or_else(|| File::new(Arc::clone(&endpoint), slots, now));
             let known = state.known.remove(&record);
             let was_tested = known.as_ref().is_some_and(|known| file.go_on_from(known, now));
-            let is_new_revision = is_known && endpoint.raw.revision != file.endpoint.raw.revision;
+            let revision = endpoint.raw.revision;
+            let is_new_revision =
+                is_known && revision != file.endpoint.raw.revision && revision != file.judged;
             if is_new_revision {
-                // Odoo has withdrawn what was said of it.
-                file.judge = Judge::new(None);
+                file.begin_anew(revision);
             }
             file.newest_probe = file.newest_probe.max(endpoint.last_probe.unwrap_or_default());
             let was_resting = is_known && file.endpoint.rests(wall);
@@ -438,9 +441,9 @@ impl Desk {
             state.due.push(Reverse(due));
             return Judged::Stale;
         }
-        if outcome.revision > file.endpoint.raw.revision {
+        if outcome.revision > file.endpoint.raw.revision && outcome.revision != file.judged {
             // The change has not been read yet. What was thought is about what it was.
-            file.judge = Judge::new(None);
+            file.begin_anew(outcome.revision);
         }
         let interval = Duration::from_secs(cadence.interval_s.into());
         let sample = Sample::new(outcome, file.last.map(|last| now - last), interval);
@@ -449,9 +452,10 @@ impl Desk {
             file.remembered.add(&sample);
         }
         let was_unlike = file.judge.shown() != Some(outcome.status);
+        let rests = file.endpoint.rests(Timestamp::now());
         let heard = file
             .judge
-            .hear(outcome.status, asked, cadence, outcome.checked_at);
+            .hear(outcome.status, asked, cadence, outcome.checked_at, rests);
         let wait = file.slots.wait_from(Timestamp::now());
         file.schedule(
             now,
@@ -463,7 +467,6 @@ impl Desk {
         );
         let due = (file.due, outcome.record);
         let judge = file.judge.clone();
-        let is_quiet = file.endpoint.rests(Timestamp::now());
         state.due.push(Reverse(due));
         drop(state);
         let urgency = if heard.change.is_some() || was_unlike || asked == Asked::ByHand {
@@ -472,7 +475,7 @@ impl Desk {
             Urgency::Measured
         };
         Judged::Heard(Box::new(Entry {
-            report: Report::new(outcome.clone(), &heard, &sample, is_quiet),
+            report: Report::new(outcome.clone(), &heard, &sample),
             urgency,
             sample,
             judge,
@@ -603,7 +606,12 @@ impl File {
         let is_same = known.revision == self.endpoint.raw.revision;
         if is_same {
             self.judge = known.judge.clone();
+            self.judged = known.revision;
             self.last = now.checked_sub(known.tested);
+        } else if self.endpoint.status.is_none() {
+            // Changed while nobody looked, and not tested since.
+            self.judge = known.judge.clone();
+            self.begin_anew(self.endpoint.raw.revision);
         }
         is_same
     }
@@ -611,6 +619,7 @@ impl File {
     fn new(endpoint: Arc<Monitored>, slots: Slots, now: Instant) -> Self {
         Self {
             judge: Judge::new(endpoint.status),
+            judged: endpoint.raw.revision,
             newest_probe: endpoint.last_probe.unwrap_or_default(),
             endpoint,
             slots,
@@ -619,6 +628,11 @@ impl File {
             last: None,
             remembered: Remembered::default(),
         }
+    }
+
+    fn begin_anew(&mut self, revision: i64) {
+        self.judge.renew();
+        self.judged = revision;
     }
 
     fn schedule(&mut self, now: Instant, wait: Duration) {
@@ -639,10 +653,8 @@ impl Report {
         }
     }
 
-    fn new(mut outcome: Outcome, heard: &Heard, sample: &Sample, is_quiet: bool) -> Self {
-        let events = heard
-            .change
-            .map(|change| Event::new(change, &outcome, heard, is_quiet));
+    fn new(mut outcome: Outcome, heard: &Heard, sample: &Sample) -> Self {
+        let events = heard.change.map(|change| Event::new(change, &outcome, heard));
         let tally = Tally::new(sample);
         outcome.status = heard.shown;
         Self {
@@ -656,20 +668,20 @@ impl Report {
 }
 
 impl Event {
-    fn new(change: Change, outcome: &Outcome, heard: &Heard, is_quiet: bool) -> Self {
+    fn new(change: Change, outcome: &Outcome, heard: &Heard) -> Self {
         let (kind, from) = match change {
             Change::Transition(from) => (EventKind::Transition, from),
             Change::FlappingBegan(from) => (EventKind::Flapping, from),
             Change::FlappingEnded(from) => (EventKind::Steady, from),
         };
         Self {
-            id: Uuid::now_v7(),
+            id: heard.id,
             at: outcome.checked_at,
             kind,
             from,
             to: heard.shown,
             is_flapping: heard.is_flapping,
-            is_quiet,
+            is_quiet: heard.is_quiet,
             failure_kind: outcome.failure_kind,
             failure_message: outcome.failure_message.clone(),
             failure_advice: outcome.failure_advice.clone(),

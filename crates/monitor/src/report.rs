@@ -86,7 +86,12 @@ impl Report {
             self.unconfirmed = unconfirmed;
             self.is_flapping = is_flapping;
         }
-        self.events.extend(events);
+        for event in events {
+            // A store and a file may both have kept it.
+            if self.events.iter().all(|known| known.id != event.id) {
+                self.events.push(event);
+            }
+        }
         for tally in tallies {
             match self.tallies.iter_mut().find(|known| known.day == tally.day) {
                 Some(known) => known.add(&tally),
@@ -106,7 +111,8 @@ impl Event {
         self.kind != EventKind::Transition
             || !(self.is_flapping
                 || (self.from.is_none() && self.to == Status::Success)
-                || self.failure_kind == Some(FailureKind::CertificateExpiring))
+                || (self.failure_kind == Some(FailureKind::CertificateExpiring)
+                    && self.from != Some(Status::Failed)))
     }
 }
 

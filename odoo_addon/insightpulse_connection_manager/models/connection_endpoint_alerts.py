@@ -37,7 +37,10 @@ class ConnectionEndpointAlerts(models.Model):
         """Store events that are not known yet, by one statement, and have people told soon."""
         if not events:
             return
-        events = [{**event, "to_tell": self._is_to_be_told(event)} for event in events]
+        events = [
+            {**event, "position": position, "to_tell": self._is_to_be_told(event)}
+            for position, event in enumerate(events)
+        ]
         columns = {
             "uuid": "text",
             "date": "timestamp",
@@ -57,10 +60,10 @@ class ConnectionEndpointAlerts(models.Model):
                 INSERT INTO insightpulse_connection_event (endpoint_id, %(names)s)
                      SELECT endpoint.id, %(values)s
                        FROM jsonb_to_recordset(%(events)s::jsonb)
-                            AS event(endpoint_id int4, endpoint_uuid text, %(columns)s)
+                            AS event(endpoint_id int4, endpoint_uuid text, position int4, %(columns)s)
                        JOIN %(table)s AS endpoint
                          ON endpoint.id = event.endpoint_id AND endpoint.uuid = event.endpoint_uuid
-                   ORDER BY event.date, event.uuid
+                   ORDER BY event.date, event.position
                 ON CONFLICT (uuid) DO NOTHING
                   RETURNING to_tell
                 """,

@@ -237,7 +237,8 @@ impl Replica {
                 .await?;
             transaction.commit().await?;
             let handed: Vec<(Json<Outcome>, bool)> =
-                handed.iter().map(|row| (row.get(0), row.get(1))).collect();
+                // What a newer version wrote may be something that this one does not know.
+                handed.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.get(1)))).collect();
             Ok((mine, hint, handed))
         })
         .await?;
@@ -307,7 +308,7 @@ impl Store {
                 .await?;
             let events = client
                 .query(
-                    "SELECT record, event FROM insightpulse.event WHERE database = $1 AND shard = ANY($2) ORDER BY id",
+                    "SELECT record, event FROM insightpulse.event WHERE database = $1 AND shard = ANY($2)",
                     &[&member.database, &shards],
                 )
                 .await?;
@@ -324,6 +325,7 @@ impl Store {
         for row in &reports {
             if let Ok(Json::<Report>(mut report)) = row.try_get(1) {
                 report.events = events_of.remove(&row.get(0)).unwrap_or_default();
+                report.events.sort_by_key(|event| event.at);
                 member.outbox.put(report, Urgency::Changed);
             }
         }

@@ -94,6 +94,42 @@ async fn what_was_edited_is_read_again_and_what_is_gone_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_edited_and_tested_before_it_was_read_is_told_once() {
+    let server = cluster();
+    let (service, odoo, _home) = Service::with_odoo().await;
+    let guest = changed(
+        &monitored(&endpoint(7, server.port())),
+        &json!({"username": "guest"}),
+    );
+    odoo.monitor(&[guest]);
+    hint(&service, &[7]).await;
+    odoo.wait_for(1).await;
+    let edited = changed(&broken(7), &json!({"revision": 4, "version": "2"}));
+    service
+        .probes(
+            "r",
+            3_000,
+            &[changed(
+                &endpoint(7, 5432),
+                &json!({"base_url": null, "revision": 4}),
+            )],
+        )
+        .await;
+    odoo.monitor(&[edited]);
+    hint(&service, &[7]).await;
+    let tests_of_it = || {
+        let outcomes = odoo.outcomes();
+        outcomes.iter().filter(|outcome| outcome["revision"] == 4).count()
+    };
+    eventually("it is tested again, by schedule", || tests_of_it() >= 2).await;
+    let (up, down) = (json!("success"), json!("failed"));
+    assert_eq!(
+        events(&odoo.outcomes()),
+        [(7, Value::Null, up), (7, Value::Null, down)]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_failures_in_a_row_are_told_once_and_so_is_the_recovery() {
     let server = cluster();
     let (service, odoo, _home) = Service::with_odoo().await;
