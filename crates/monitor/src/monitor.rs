@@ -400,7 +400,8 @@ impl Desk {
             }
             let is_ours = self.keeping.as_ref().is_none_or(|keeping| {
                 let (shards, until) = &owned;
-                // While the store is away nobody else can have taken it either.
+                // While the store is away nobody else can have taken it either. If it is away from us
+                // alone, two test the same, and what changes has the same id for both.
                 shards.contains(&shard_of(record))
                     && (until.is_some_and(|until| now < until) || keeping.store.is_away())
             });

@@ -197,7 +197,8 @@ impl Tenants {
             // A panic there is told by the runtime; the results are still here.
             task.await.ok();
             // What is in a store that is there is taken up by whoever comes next.
-            let is_kept = self.setup.store.as_ref().is_some_and(|store| !store.is_away());
+            let store = self.setup.store.as_ref();
+            let is_kept = store.is_some_and(|store| store.is_complete(tenant.database));
             if !tenant.revoked.is_cancelled() && !is_kept {
                 self.spool(tenant.database).save(&tenant.outbox);
             }

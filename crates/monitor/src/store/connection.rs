@@ -29,6 +29,8 @@ pub struct StoreSettings {
 /// A writer, leases and history; and what a sidecar with many databases asks at once.
 const CONNECTIONS: usize = 8;
 const CONNECTS_WITHIN: Duration = Duration::from_secs(2);
+/// What was sent and not even received for so long goes to nobody any more.
+const UNANSWERED: Duration = Duration::from_secs(10);
 
 pub fn pool(settings: &StoreSettings) -> Result<Pool, StoreError> {
     let mut config = Config::from_str(settings.url.expose_secret())
@@ -40,9 +42,11 @@ pub fn pool(settings: &StoreSettings) -> Result<Pool, StoreError> {
     config
         .application_name("insightpulse")
         .connect_timeout(CONNECTS_WITHIN)
+        .tcp_user_timeout(UNANSWERED)
         .keepalives_idle(Duration::from_secs(30));
     let recycling = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
+        // A connection that was given up in the middle of a question may never answer again.
+        recycling_method: RecyclingMethod::Verified,
     };
     let manager = match config.get_ssl_mode() {
         SslMode::Disable => Manager::from_config(config, NoTls, recycling),

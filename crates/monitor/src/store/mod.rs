@@ -5,7 +5,9 @@ mod past;
 mod replica;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
@@ -27,6 +29,8 @@ pub struct Store {
     is_ready: AtomicBool,
     is_away: AtomicBool,
     counts: Counts,
+    /// Results of each database that are still to be written.
+    behind: Mutex<HashMap<Uuid, usize>>,
 }
 
 /// How long history is kept.
@@ -64,16 +68,19 @@ pub enum StoreError {
 pub const SHARDS: u16 = 64;
 
 /// In their order; what is here is never changed, but added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("hours.sql")];
 
 /// Taken while tables are made or partitions come and go: several sidecars may start at once.
 const LOCK: i64 = 0x696e_7369_6768_7470;
 
 /// Nothing that is asked of the store takes longer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Days for which there are partitions beforehand.
 const DAYS_AHEAD: i32 = 2;
+
+/// Hours that one statement removes.
+const REMOVED_AT_ONCE: i64 = 10_000;
 
 const MAINTAIN_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -87,6 +94,7 @@ impl Store {
             is_ready: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
             counts: Counts::default(),
+            behind: Mutex::default(),
         })
     }
 
@@ -107,6 +115,21 @@ impl Store {
     /// Whether it did not answer when it was asked last.
     pub fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Whether everything that was found out is in the store.
+    pub fn is_complete(&self, database: Uuid) -> bool {
+        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.is_away() && behind.get(&database).is_none_or(|results| *results == 0)
+    }
+
+    fn set_behind(&self, database: Uuid, results: usize) {
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        behind.insert(database, results);
+    }
+
+    fn count_dropped(&self, results: usize) {
+        self.counts.dropped.fetch_add(results as u64, Ordering::Relaxed);
     }
 
     pub async fn history(&self, database: Uuid, record: Uuid, range: Range) -> Result<History, StoreError> {
@@ -161,6 +184,9 @@ impl Store {
     async fn maintain(&self) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
+        // Partitions come and go under a lock that all inserts wait for. Behind somebody's backup it
+        // is not waited for: there are some for days to come.
+        transaction.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
         transaction
             .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
             .await?;
@@ -187,14 +213,21 @@ impl Store {
                     .await?;
             }
         }
-        transaction
-            .execute(
-                "DELETE FROM insightpulse.rollup WHERE hour < now() - make_interval(days => $1)",
-                &[&i32::from(self.retention.rollup_days)],
-            )
-            .await?;
         transaction.commit().await?;
-        Ok(())
+        // By itself, and in pieces: it may take long, and nothing waits for it.
+        loop {
+            let removed = client
+                .execute(
+                    "DELETE FROM insightpulse.rollup WHERE ctid = ANY (ARRAY( \
+                            SELECT ctid FROM insightpulse.rollup \
+                             WHERE hour < now() - make_interval(days => $1) LIMIT $2))",
+                    &[&i32::from(self.retention.rollup_days), &REMOVED_AT_ONCE],
+                )
+                .await?;
+            if removed < REMOVED_AT_ONCE.unsigned_abs() {
+                return Ok(());
+            }
+        }
     }
 
     /// Remembers whether the store answered, and tells when that changes.

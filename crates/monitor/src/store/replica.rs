@@ -34,6 +34,11 @@ pub struct Replica {
     renewed: Option<Instant>,
     replicas: i64,
     begun: Instant,
+    /// When it was last found away, by us.
+    away: Option<Instant>,
+    /// The store has just begun. Leases that were over meanwhile say nothing: nobody could renew
+    /// them, and their owners go on with what they know.
+    is_young: bool,
 }
 
 /// What we have of one database.
@@ -63,6 +68,8 @@ impl Replica {
             renewed: None,
             replicas: 1,
             begun: Instant::now(),
+            away: None,
+            is_young: false,
         }
     }
 
@@ -71,8 +78,11 @@ impl Replica {
         while !stop.is_cancelled() {
             let members = members();
             let looked = self.look(&members).await;
-            if self.store.noted(looked).is_err() && self.renewed.is_none() && self.begun.elapsed() > LEASE {
-                self.go_on_alone(&members);
+            if self.store.noted(looked).is_err() {
+                self.away = Some(Instant::now());
+                if self.renewed.is_none() && self.begun.elapsed() > LEASE {
+                    self.go_on_alone(&members);
+                }
             }
             tokio::select! {
                 () = sleep(LOOK_EVERY) => {}
@@ -117,7 +127,7 @@ impl Replica {
             .renewed
             .is_none_or(|renewed| renewed.elapsed() >= RENEW_EVERY);
         if is_due {
-            self.replicas = self.be_seen().await?;
+            (self.replicas, self.is_young) = self.be_seen().await?;
         }
         self.databases
             .retain(|database, _| members.iter().any(|member| member.database == *database));
@@ -130,8 +140,13 @@ impl Replica {
         Ok(())
     }
 
-    /// Tells that we are there; returns how many are.
-    async fn be_seen(&self) -> Result<i64, StoreError> {
+    /// Whether others may just not have been able to renew their leases.
+    fn is_patient(&self) -> bool {
+        self.is_young || self.away.is_some_and(|away| away.elapsed() < LEASE)
+    }
+
+    /// Tells that we are there; returns how many are, and whether the store has just begun.
+    async fn be_seen(&self) -> Result<(i64, bool), StoreError> {
         let client = self.store.pool.get().await?;
         in_time(async {
             client
@@ -143,14 +158,20 @@ impl Replica {
                 .await?;
             client
                 .execute(
-                    "DELETE FROM insightpulse.replica WHERE seen_at < now() - make_interval(secs => $1)",
-                    &[&HELD.as_secs_f64()],
+                    "DELETE FROM insightpulse.replica \
+                      WHERE seen_at < now() - make_interval(secs => $1) AND NOT $2 \
+                        AND pg_postmaster_start_time() < now() - make_interval(secs => $3)",
+                    &[&HELD.as_secs_f64(), &self.is_patient(), &LEASE.as_secs_f64()],
                 )
                 .await?;
             let row = client
-                .query_one("SELECT count(*) FROM insightpulse.replica", &[])
+                .query_one(
+                    "SELECT count(*), pg_postmaster_start_time() >= now() - make_interval(secs => $1) \
+                       FROM insightpulse.replica",
+                    &[&LEASE.as_secs_f64()],
+                )
                 .await?;
-            Ok(row.get(0))
+            Ok((row.get(0), row.get(1)))
         })
         .await
     }
@@ -160,6 +181,9 @@ impl Replica {
         let is_first = !self.databases.contains_key(&database);
         let mut client = self.store.pool.get().await?;
         let id = self.store.id;
+        let is_patient = self.is_patient();
+        // What is not written yet would be lost with its shard.
+        let is_complete = self.store.is_complete(database);
         let replicas = self.replicas.max(1);
         let fair = (i64::from(SHARDS) + replicas - 1) / replicas;
         // Counted from before the question: that is when the lease begins at the latest.
@@ -195,23 +219,23 @@ impl Replica {
             transaction
                 .execute(
                     "UPDATE insightpulse.shard SET owner = NULL, until = '-infinity' \
-                      WHERE database = $1 AND owner = $2 AND shard IN ( \
+                      WHERE database = $1 AND owner = $2 AND $4 AND shard IN ( \
                             SELECT shard FROM insightpulse.shard WHERE database = $1 AND owner = $2 \
                              ORDER BY shard OFFSET $3)",
-                    &[&database, &id, &fair],
+                    &[&database, &id, &fair, &is_complete],
                 )
                 .await?;
             transaction
                 .execute(
                     "UPDATE insightpulse.shard AS taken SET owner = $2, until = now() + make_interval(secs => $4) \
                        FROM (SELECT shard FROM insightpulse.shard \
-                              WHERE database = $1 AND (owner IS NULL OR until < now()) \
+                              WHERE database = $1 AND (owner IS NULL OR until < now() AND NOT $5) \
                               ORDER BY shard \
                               LIMIT greatest(0, $3 - (SELECT count(*) FROM insightpulse.shard \
                                                        WHERE database = $1 AND owner = $2 AND until >= now())) \
                                 FOR UPDATE SKIP LOCKED) AS free \
                       WHERE taken.database = $1 AND taken.shard = free.shard",
-                    &[&database, &id, &fair, &held],
+                    &[&database, &id, &fair, &held, &is_patient],
                 )
                 .await?;
             let mine: HashSet<i16> = transaction

@@ -57,6 +57,8 @@ pub struct Writer {
     letters: mpsc::UnboundedReceiver<Letter>,
     /// Told to Odoo while the store was away, and not written yet.
     backlog: VecDeque<Entry>,
+    /// Odoo has these, and the store may still have them as well.
+    arrived: Vec<Arrived>,
 }
 
 /// Results of one transaction.
@@ -80,6 +82,7 @@ impl Recorder {
             outbox,
             letters,
             backlog: VecDeque::new(),
+            arrived: Vec::new(),
         };
         (Self(sender), writer)
     }
@@ -106,13 +109,18 @@ impl Recorder {
 }
 
 impl Writer {
-    /// Writes until `stop`, and then what is left.
+    /// Writes until `stop` or until nobody sends any more, and then what is left.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut letters = Vec::new();
         loop {
             let received = tokio::select! {
-                received = self.letters.recv_many(&mut letters, BATCH) => received,
-                () = sleep(RETRY), if !self.backlog.is_empty() => 0,
+                received = self.letters.recv_many(&mut letters, BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                    received
+                }
+                () = sleep(RETRY), if self.is_behind() => 0,
                 () = stop.cancelled() => {
                     self.letters.close();
                     while self.letters.recv_many(&mut letters, BATCH).await > 0 {}
@@ -132,74 +140,105 @@ impl Writer {
         }
     }
 
+    fn is_behind(&self) -> bool {
+        !self.backlog.is_empty() || !self.arrived.is_empty()
+    }
+
+    /// Nothing is asked of a store that is away: an answer that does not come would keep results
+    /// from Odoo. The leases ask it all the time, and so learn when it is back.
     async fn take(&mut self, letters: &mut Vec<Letter>) {
-        let (mut entries, mut arrived, mut strange) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut strange) = (Vec::new(), Vec::new());
         for letter in letters.drain(..) {
             match letter {
                 Letter::Entry(entry) => entries.push(*entry),
                 Letter::HandOver(outcome, asked) => strange.push((*outcome, asked)),
-                Letter::Arrived(reports) => arrived.extend(reports),
+                Letter::Arrived(reports) => self.arrived.extend(reports),
             }
         }
         if !entries.is_empty() {
             self.write(entries).await;
         }
         if !strange.is_empty() {
-            let handed_over = self.hand_over(&strange).await;
-            if self.store.noted(handed_over).is_err() {
+            let is_handed_over = !self.store.is_away() && {
+                let handed_over = self.hand_over(&strange).await;
+                self.store.noted(handed_over).is_ok()
+            };
+            if !is_handed_over {
                 for (outcome, _) in strange {
                     self.outbox.put(Report::bare(outcome), Urgency::Changed);
                 }
             }
         }
-        if !arrived.is_empty() {
-            // What stays is delivered again by whoever comes next, and does no harm.
-            let forgotten = self.forget(&arrived).await;
-            self.store.noted(forgotten).ok();
-        }
         self.catch_up().await;
+        self.forget_arrived().await;
+    }
+
+    async fn forget_arrived(&mut self) {
+        if !self.arrived.is_empty() && !self.store.is_away() {
+            let forgotten = self.forget(&self.arrived).await;
+            if self.store.noted(forgotten).is_ok() {
+                self.arrived.clear();
+            }
+        }
+        // What stays is delivered again by whoever comes next, and does no harm.
+        self.arrived.truncate(BACKLOG_MAX);
     }
 
     async fn write(&mut self, entries: Vec<Entry>) {
-        let written = commit(&self.store, self.database, &entries, true).await;
-        match self.store.noted(written) {
-            Ok(owned) => {
+        // What is older is written first, or it would be taken for what is newest.
+        self.catch_up().await;
+        if self.backlog.is_empty() && !self.store.is_away() {
+            let written = commit(&self.store, self.database, &entries, |_| true).await;
+            if let Ok(owned) = self.store.noted(written) {
                 for entry in entries {
                     // Somebody else's endpoint by now: what it is like is for them to say.
                     if owned.contains(&shard_of(entry.report.outcome.record)) {
                         self.outbox.put(entry.report, entry.urgency);
+                    } else {
+                        self.store.count_dropped(1);
                     }
-                }
-            }
-            Err(_) => {
-                for entry in entries {
-                    self.outbox.put(entry.report.clone(), entry.urgency);
-                    self.backlog.push_back(entry);
-                }
-                while self.backlog.len() > BACKLOG_MAX {
-                    self.backlog.pop_front();
-                    self.store.counts.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-
-    /// Writes what was told while the store was away: history, and what is thought.
-    async fn catch_up(&mut self) {
-        while !self.backlog.is_empty() && !self.store.is_away() {
-            let entries: Vec<_> = self.backlog.drain(..self.backlog.len().min(BATCH)).collect();
-            let written = commit(&self.store, self.database, &entries, false).await;
-            if self.store.noted(written).is_err() {
-                for entry in entries.into_iter().rev() {
-                    self.backlog.push_front(entry);
                 }
                 return;
             }
         }
-        if !self.backlog.is_empty() {
-            // Asks whether it is there again.
-            let written = commit(&self.store, self.database, &[], false).await;
-            self.store.noted(written).ok();
+        for entry in entries {
+            self.outbox.put(entry.report.clone(), entry.urgency);
+            self.backlog.push_back(entry);
+        }
+        let surplus = self.backlog.len().saturating_sub(BACKLOG_MAX);
+        self.backlog.drain(..surplus);
+        self.store.count_dropped(surplus);
+        self.store.set_behind(self.database, self.backlog.len());
+    }
+
+    /// Writes what was told while the store was away: history, what is thought, and the events that
+    /// Odoo does not have yet.
+    async fn catch_up(&mut self) {
+        while !self.backlog.is_empty() && !self.store.is_away() {
+            let entries: Vec<_> = self.backlog.drain(..self.backlog.len().min(BATCH)).collect();
+            let waiting: HashSet<Uuid> = self
+                .outbox
+                .peek()
+                .iter()
+                .flat_map(|report| report.events.iter().map(|event| event.id))
+                .collect();
+            let is_waiting = |entry: &Entry| {
+                let events = &entry.report.events;
+                events.iter().any(|event| waiting.contains(&event.id))
+            };
+            let written = commit(&self.store, self.database, &entries, is_waiting).await;
+            match self.store.noted(written) {
+                Ok(owned) => {
+                    let is_ours = |entry: &&Entry| owned.contains(&shard_of(entry.report.outcome.record));
+                    self.store
+                        .count_dropped(entries.len() - entries.iter().filter(is_ours).count());
+                }
+                Err(_) => entries
+                    .into_iter()
+                    .rev()
+                    .for_each(|entry| self.backlog.push_front(entry)),
+            }
+            self.store.set_behind(self.database, self.backlog.len());
         }
     }
 
@@ -247,13 +286,15 @@ impl Writer {
     }
 }
 
-/// Writes entries in one transaction; returns the shards of them that are ours. What is not is
-/// left alone: a sidecar that was asleep while another took over must not undo what that one did.
+/// Writes entries in one transaction, of some their reports too; returns the shards of them that
+/// are ours. What is not is left alone: a sidecar that was asleep while another took over must not
+/// undo what that one did. A lease that is over and that nobody has taken is still ours: whoever
+/// takes it changes its row, and waits for us to end.
 async fn commit(
     store: &Store,
     database: Uuid,
     entries: &[Entry],
-    with_reports: bool,
+    has_report: impl Fn(&Entry) -> bool,
 ) -> Result<HashSet<i16>, StoreError> {
     let mut client = store.pool.get().await?;
     let owned = in_time(async {
@@ -265,7 +306,7 @@ async fn commit(
         let rows = transaction
             .query(
                 "SELECT shard FROM insightpulse.shard \
-                  WHERE database = $1 AND shard = ANY($2) AND owner = $3 AND until > now() FOR SHARE",
+                  WHERE database = $1 AND shard = ANY($2) AND owner = $3 FOR SHARE",
                 &[&database, &shards.into_iter().collect::<Vec<_>>(), &store.id],
             )
             .await?;
@@ -277,9 +318,8 @@ async fn commit(
         if !ours.is_empty() {
             samples(&transaction, database, &ours).await?;
             judgements(&transaction, database, &ours).await?;
-            if with_reports {
-                reports(&transaction, database, &ours).await?;
-            }
+            let with_report: Vec<_> = ours.iter().copied().filter(|entry| has_report(entry)).collect();
+            reports(&transaction, database, &with_report).await?;
         }
         transaction.commit().await?;
         store

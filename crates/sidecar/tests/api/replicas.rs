@@ -172,6 +172,53 @@ async fn without_its_store_it_goes_on_and_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_outage_that_is_longer_than_a_lease_loses_nothing() {
+    let (cluster, settings) = store();
+    let server = crate::service::cluster();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[changed(
+        &monitored(&endpoint(7, server.port())),
+        &json!({"username": "guest"}),
+    )]);
+    let first = home.start().await;
+    odoo.wait_for(1).await;
+    let count = |table: &str| -> u64 {
+        let count = cluster.sql(&format!("select count(*) from insightpulse.{table}"));
+        count.parse().expect("a number")
+    };
+    eventually("it is written down", || count("sample") >= 1).await;
+    // Both are away, as where they are databases of one server.
+    odoo.set(Mood::BadGateway);
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    let before = count("sample");
+    server.sql("alter role guest nologin");
+    sleep(Duration::from_secs(17)).await;
+    assert_eq!(count("sample"), before);
+    cluster.sql("alter role sidecar login");
+    eventually("what was found out meanwhile is written down", || {
+        count("sample") >= before + 4 && count("event") == 1
+    })
+    .await;
+    first.stop().await;
+    odoo.set(Mood::Well);
+    let second = home.start().await;
+    let events = || -> Vec<Value> {
+        let outcomes = odoo.outcomes();
+        let lists = outcomes
+            .iter()
+            .filter_map(|outcome| outcome["events"].as_array().cloned());
+        lists.flatten().collect()
+    };
+    eventually("it arrives", || events().len() >= 2).await;
+    let told: Vec<_> = events().iter().map(|event| event["to"].clone()).collect();
+    assert_eq!(told, ["success", "failed"], "{:?}", events());
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_test_that_another_one_made_is_judged_by_whose_endpoint_it_is() {
     let (cluster, settings) = store();
     let odoo = FakeOdoo::start().await;
