@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
-use tracing::error;
 use uuid::Uuid;
 
 use crate::history::{History, Range, Remembered, Sample};
@@ -117,7 +116,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// What is new or was changed is tested soon, so many milliseconds apart.
 const SOON_STEP: Duration = Duration::from_millis(2);
 
-/// A probe that has not landed so long after its deadline is lost.
+/// A probe that has not landed so long after its deadline is lost, or still waits for its turn.
 const LOST: Duration = Duration::from_secs(60);
 
 /// A turn is waited for, and that is no reason to give a probe up.
@@ -296,9 +295,9 @@ impl Monitor {
         }
     }
 
-    /// Waits until no probe is under way; start none afterwards.
-    pub async fn drain(&self) {
-        self.prober.drain().await;
+    /// Waits until no probe is under way, but not longer than that; start none afterwards.
+    pub async fn drain(&self, within: Duration) {
+        self.prober.drain(within).await;
     }
 
     fn job(&self, raw: Arc<RawEndpoint>, host: Option<String>, agency: Option<i64>) -> Job {
@@ -391,12 +390,6 @@ impl Desk {
             };
             if due > now {
                 return (begin, Some(due));
-            }
-            if file.is_probing {
-                error!(
-                    endpoint.id = file.endpoint.raw.id,
-                    "A probe was lost; another one begins"
-                );
             }
             let is_ours = self.keeping.as_ref().is_none_or(|keeping| {
                 let (shards, until) = &owned;

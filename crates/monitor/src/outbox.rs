@@ -1,5 +1,6 @@
 //! Reports on their way to Odoo: one of each endpoint, until it has arrived.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,12 +20,15 @@ pub struct Outbox {
     filled: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     waiting: BTreeMap<Uuid, Waiting>,
     /// What was sent, and may have arrived: it stays as it is until Odoo has
     /// said so, or else what it counts would be counted twice.
     on_the_way: Vec<Report>,
+    /// So many of those go at once: less after a call that did not get through, which may have
+    /// been too much for a proxy, or for Odoo's time.
+    at_once: usize,
 }
 
 #[derive(Debug)]
@@ -54,12 +58,17 @@ pub enum Delivered {
     Accepted,
     /// Not now: Odoo is away, or does not know us for the moment.
     Later(String),
+    /// Something on the way takes no call of this size.
+    TooLarge(String),
     /// Never: something in the batch is not acceptable.
     Refused(String),
 }
 
 /// The most reports of one call.
 const BATCH: usize = 500;
+
+/// How few reports of a call that did not get through still go together.
+const LEAST: usize = 50;
 
 /// Reports that come within this time of each other travel together.
 const LINGER: Duration = Duration::from_millis(20);
@@ -105,7 +114,7 @@ impl Outbox {
     }
 
     /// What is to be sent now: what was sent already, as it was; else at least
-    /// this urgent, oldest probes first.
+    /// this urgent, the most urgent and then the oldest probes first.
     fn send(&self, urgency: Urgency) -> Vec<Report> {
         let mut state = self.lock();
         if state.on_the_way.is_empty() {
@@ -113,7 +122,7 @@ impl Outbox {
                 .waiting
                 .iter()
                 .filter(|(_, waiting)| waiting.urgency >= urgency)
-                .map(|(record, waiting)| (waiting.report.outcome.probe, *record))
+                .map(|(record, waiting)| (Reverse(waiting.urgency), waiting.report.outcome.probe, *record))
                 .collect();
             if chosen.len() > BATCH {
                 chosen.select_nth_unstable(BATCH);
@@ -121,12 +130,24 @@ impl Outbox {
             }
             chosen.sort_unstable();
             let mut batch = Vec::with_capacity(chosen.len());
-            for (_, record) in chosen {
+            for (_, _, record) in chosen {
                 batch.extend(state.waiting.remove(&record).map(|waiting| waiting.report));
             }
             state.on_the_way = batch;
         }
-        state.on_the_way.clone()
+        let at_once = state.at_once.min(state.on_the_way.len());
+        state.on_the_way[..at_once].to_vec()
+    }
+
+    fn got_through(&self) {
+        let mut state = self.lock();
+        state.at_once = (state.at_once * 2).min(BATCH);
+    }
+
+    /// The next call has half of what this one had, but not less than `least`.
+    fn send_less(&self, sent: usize, least: usize) {
+        let mut state = self.lock();
+        state.at_once = (sent / 2).clamp(least, BATCH);
     }
 
     /// Forgets what has arrived.
@@ -145,6 +166,16 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            on_the_way: Vec::new(),
+            at_once: BATCH,
+        }
     }
 }
 
@@ -250,9 +281,29 @@ async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery, urgency: Urgen
         Delivered::Accepted => {
             debug!(results = batch.len(), "Wrote results back to Odoo");
             arrived(&batch);
+            outbox.got_through();
             Ok(())
         }
-        Delivered::Later(reason) => Err(reason),
+        Delivered::Later(reason) => {
+            outbox.send_less(batch.len(), LEAST);
+            Err(reason)
+        }
+        Delivered::TooLarge(reason) if batch.len() > 1 => {
+            debug!(
+                results = batch.len(),
+                reason, "A call was too large; it is sent in halves"
+            );
+            outbox.send_less(batch.len(), 1);
+            Ok(())
+        }
+        Delivered::TooLarge(reason) => {
+            error!(
+                endpoint.id = batch[0].outcome.id,
+                reason, "A result is too large for what is between us and Odoo; it is dropped"
+            );
+            arrived(&batch);
+            Ok(())
+        }
         // One report must not hold up the others: each goes alone.
         Delivered::Refused(_) => {
             for report in batch {
@@ -260,7 +311,7 @@ async fn deliver_batch(outbox: &Outbox, delivery: &impl Delivery, urgency: Urgen
                 match delivery.deliver(alone).await {
                     Delivered::Accepted => arrived(alone),
                     Delivered::Later(reason) => return Err(reason),
-                    Delivered::Refused(reason) => {
+                    Delivered::Refused(reason) | Delivered::TooLarge(reason) => {
                         error!(
                             endpoint.id = report.outcome.id,
                             reason, "Odoo refuses a result for good; it is dropped"
@@ -398,6 +449,24 @@ mod tests {
             .map(|kept| kept.outcome.probe.as_u128())
             .collect();
         assert_eq!(probes, [15, 20]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_too_large_goes_in_halves_and_what_is_urgent_goes_first() {
+        let outbox = Outbox::default();
+        for id in 1..=4 {
+            outbox.put(report(id, 10 + id), Urgency::Measured);
+        }
+        outbox.put(report(9, 99), Urgency::Changed);
+        outbox.put(report(8, 98), Urgency::Changed);
+        let too_large = || Delivered::TooLarge("HTTP 413".into());
+        let delivery = Scripted::new([too_large(), too_large()]);
+        run(&outbox, &delivery).await;
+        let came = delivery.came();
+        // One alone that is too large is given up, and holds up no other.
+        let expected = [vec![98, 99], vec![98], vec![99], vec![11, 12], vec![13, 14]];
+        assert_eq!(came, expected);
+        assert!(outbox.is_empty());
     }
 
     #[test]

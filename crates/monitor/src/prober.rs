@@ -1,6 +1,6 @@
 //! Runs probes: those that somebody asked for, and those that are due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Level, debug, enabled, error, info};
 use uuid::Uuid;
@@ -86,10 +87,14 @@ pub struct Prober {
     patience: Patience,
     state: Arc<Mutex<State>>,
     tasks: TaskTracker,
+    /// What is due gets no turn any more.
+    closing: CancellationToken,
 }
 
 #[derive(Default)]
 struct State {
+    /// What is due and waits for its turn, by record and revision.
+    queued: HashSet<(Uuid, i64)>,
     /// Probes that have not ended, by record and revision.
     flights: HashMap<(Uuid, i64), Flight>,
     /// What was started for a request that may come again.
@@ -140,6 +145,7 @@ impl Prober {
             patience: Patience::new(),
             state: Arc::default(),
             tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
         }
     }
 
@@ -179,18 +185,27 @@ impl Prober {
     }
 
     /// Probes what is due, unless it is being probed when its turn comes: then
-    /// that one counts. `landed` is told of either.
+    /// that one counts. `landed` is told of either. What waits already does not
+    /// wait twice, however long it takes.
     pub fn probe_by_schedule(&self, job: Job, due: Instant) {
+        if !lock(&self.state).queued.insert((job.record, job.revision)) {
+            debug!(
+                endpoint.id = job.id,
+                "The schedule does not keep up: a probe still waits for its turn"
+            );
+            return;
+        }
         let flying = self.flying();
         self.tasks.spawn_on(
             async move {
                 let turn = flying
                     .turns
-                    .take(Asked::BySchedule, job.host.as_deref(), job.agency)
-                    .await;
+                    .take(Asked::BySchedule, job.host.as_deref(), job.agency);
+                let turn = flying.closing.run_until_cancelled(turn).await;
                 let (_, departure) = {
                     let mut state = lock(&flying.state);
-                    if state.flights.contains_key(&(job.record, job.revision)) {
+                    state.queued.remove(&(job.record, job.revision));
+                    if turn.is_none() || state.flights.contains_key(&(job.record, job.revision)) {
                         return;
                     }
                     depart(&mut state, &job, flying.landing.as_ref(), Asked::BySchedule)
@@ -211,10 +226,17 @@ impl Prober {
         }
     }
 
-    /// Waits until no probe is under way; start none afterwards.
-    pub async fn drain(&self) {
+    /// Waits until no probe is under way, but not longer than that; start none
+    /// afterwards. What is due and waits for its turn gets none.
+    pub async fn drain(&self, within: Duration) {
+        self.closing.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        if tokio::time::timeout(within, self.tasks.wait()).await.is_err() {
+            info!(
+                probes = self.tasks.len(),
+                "Probes that have not ended are given up"
+            );
+        }
     }
 
     fn start(&self, request: &str, jobs: Vec<Job>) -> Result<Vec<Flight>, TooManyTests> {
@@ -278,6 +300,7 @@ impl Prober {
             turns: Arc::clone(&self.turns),
             state: Arc::clone(&self.state),
             timeout: self.limits.timeout,
+            closing: self.closing.clone(),
         }
     }
 }
@@ -290,6 +313,7 @@ struct Flying {
     turns: Arc<Turns>,
     state: Arc<Mutex<State>>,
     timeout: Duration,
+    closing: CancellationToken,
 }
 
 impl Flying {
@@ -509,7 +533,7 @@ mod tests {
         let [Answer::Testing { id: 7, probe }] = answers.as_slice() else {
             panic!("{answers:?}")
         };
-        prober.drain().await;
+        prober.drain(Duration::from_secs(10)).await;
         assert_eq!(field.landed()[0].0.probe, *probe);
     }
 
@@ -621,6 +645,25 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn what_waits_for_its_turn_does_not_wait_twice_and_gets_none_at_the_end() {
+        let (field, opened) = (Arc::<Field>::default(), Arc::default());
+        let prober = prober_with(Arc::clone(&field));
+        let mut taken = Vec::new();
+        // All that the schedule may have: an eighth is kept for who presses Test.
+        for _ in 0..7 {
+            taken.push(prober.turns.take(Asked::BySchedule, None, None).await);
+        }
+        for _ in 0..5 {
+            prober.probe_by_schedule(job(7, &opened, Duration::ZERO), Instant::now());
+        }
+        assert_eq!(prober.tasks.len(), 1);
+        prober.drain(Duration::from_secs(10)).await;
+        assert!(prober.tasks.is_empty());
+        assert_eq!((opened.load(Ordering::SeqCst), field.landed().len()), (0, 0));
+        drop(taken);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn what_is_due_while_somebody_tests_it_is_probed_once_and_counts_as_by_hand() {
         let (field, opened) = (Arc::<Field>::default(), Arc::default());
         let prober = prober_with(Arc::clone(&field));
@@ -630,7 +673,7 @@ mod tests {
             .await
             .expect("few tests");
         prober.probe_by_schedule(slow(), Instant::now());
-        prober.drain().await;
+        prober.drain(Duration::from_secs(10)).await;
         assert_eq!(opened.load(Ordering::SeqCst), 1);
         assert!(matches!(field.landed().as_slice(), [(_, Asked::ByHand)]));
     }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::metrics::TenantMetrics;
@@ -96,7 +97,19 @@ impl Odoo {
     pub async fn monitored_endpoints(&self, ids: &[i64]) -> Result<Vec<Monitored>, Error> {
         // Not the records that a method is called on: it is a method of the model.
         let call = Call::new(ENDPOINTS, "monitored_endpoints").arg("endpoint_ids", json!(ids));
-        self.call(call).await
+        let listed: Vec<Value> = self.call(call).await?;
+        let read = |endpoint: Value| {
+            let id = endpoint["id"].as_i64();
+            serde_json::from_value(endpoint)
+                .inspect_err(|_| {
+                    warn!(
+                        endpoint.id = id,
+                        "A connection cannot be read: the addon may be newer than this sidecar"
+                    );
+                })
+                .ok()
+        };
+        Ok(listed.into_iter().filter_map(read).collect())
     }
 
     /// Makes another API key of our user; the older ones stay valid.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use insightpulse_domain::Outcome;
@@ -93,6 +93,9 @@ const REQUESTS_AT_ONCE: usize = 128;
 
 /// How long the last results may take on their way to Odoo.
 const DELIVERY_GRACE: Duration = Duration::from_secs(5);
+
+/// How long probes under way may still take, of all databases together.
+const DRAIN_WITHIN: Duration = Duration::from_secs(8);
 
 /// How long a pairing may take over another database's secrets.
 const CARRY_OVER: SignedDuration = SignedDuration::from_hours(24);
@@ -187,9 +190,13 @@ impl Tenants {
             running.tenants.drain().map(|(_, tenant)| tenant).collect()
         };
         for (tenant, _) in &tenants {
-            // No other probe is begun, and those under way end before the last delivery.
             tenant.pause.cancel();
-            tenant.monitor.drain().await;
+        }
+        // No other probe is begun, and those under way end before the last delivery; or else
+        // whoever stops us would kill us with all that Odoo was still to be told.
+        let until = Instant::now() + DRAIN_WITHIN;
+        for (tenant, _) in &tenants {
+            tenant.monitor.drain(until - Instant::now()).await;
             tenant.write_all().await;
             tenant.stop.cancel();
         }

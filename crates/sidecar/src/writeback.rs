@@ -195,6 +195,8 @@ impl Delivery for Writeback {
                 self.metrics.delivered(batch);
                 Delivered::Accepted
             }
+            // "Content Too Large", RFC 9110, 15.5.14: a proxy's limit.
+            Err(error @ Error::NotOdoo(413)) => Delivered::TooLarge(error.to_string()),
             Err(error) if error.is_retryable() => Delivered::Later(error.to_string()),
             Err(error) => Delivered::Refused(error.to_string()),
         }
