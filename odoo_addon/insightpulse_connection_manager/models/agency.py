@@ -21,4 +21,11 @@ class Agency(models.Model):
     )
     active = fields.Boolean(default=True)
 
+    def write(self, vals):
+        result = super().write(vals)
+        if "member_ids" in vals:
+            endpoints = self.env["insightpulse.connection.endpoint"].sudo().with_context(active_test=False)
+            endpoints.search([("agency_id", "in", self.ids)])._unsubscribe_outsiders()
+        return result
+
     _code_uniq = models.Constraint("UNIQUE (code)", "Another agency has this code already.")

@@ -4,16 +4,18 @@ from datetime import timedelta
 from uuid import uuid4
 
 from markupsafe import Markup
+from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import SQL
 
+from ..exceptions import SidecarError
 from .connection_endpoint import AGENCY_GROUP
 
 _logger = logging.getLogger(__name__)
 
-# Read and told at once; what is left is told by the next run, at once as well.
-EVENTS_AT_ONCE = 200
+# Told in one transaction; what is left is told by the next one, at once as well.
+EVENTS_AT_ONCE = 20
 # Of a certificate that expires soon people hear once a day at most.
 CERTIFICATE_KIND = "certificate_expiring"
 CERTIFICATE_EVERY = timedelta(hours=24)
@@ -37,8 +39,9 @@ class ConnectionEndpointAlerts(models.Model):
         """Store events that are not known yet, by one statement, and have people told soon."""
         if not events:
             return
+        expecting = self._expect_recovery(events)
         events = [
-            {**event, "position": position, "to_tell": self._is_to_be_told(event)}
+            {**event, "position": position, "to_tell": self._is_to_be_told(event, expecting)}
             for position, event in enumerate(events)
         ]
         columns = {
@@ -79,18 +82,42 @@ class ConnectionEndpointAlerts(models.Model):
             self.env.ref("insightpulse_connection_manager.cron_tell").sudo()._trigger()
 
     @api.model
-    def _is_to_be_told(self, event):
+    def _is_to_be_told(self, event, expecting=()):
         """Nobody hears of what rests, each change of what flaps, that a new connection works, or daily of certificates.
 
         The sidecar's `Event::is_news`, for the webhook, says the same.
+
+        :param expecting: ids of endpoints whose failure somebody still has an activity for: that they answer again
+            closes it, however it came about
         """
+        if event["kind"] == "transition" and event["is_flapping"]:
+            return False
+        if event["to_status"] != "failed" and event["endpoint_id"] in expecting:
+            return True
         if event["is_quiet"]:
             return False
         if event["kind"] != "transition":
             return True
-        if event["is_flapping"] or (event["from_status"] is None and event["to_status"] == "success"):
+        if event["from_status"] is None and event["to_status"] == "success":
             return False
-        return event["failure_kind"] != CERTIFICATE_KIND
+        return event["failure_kind"] != CERTIFICATE_KIND or event["from_status"] == "failed"
+
+    @api.model
+    def _expect_recovery(self, events):
+        """Return which of the endpoints that answer again have an activity for their failure."""
+        answering = [event["endpoint_id"] for event in events if event["to_status"] != "failed"]
+        if not answering:
+            return set()
+        activities = self.env["mail.activity"].sudo()
+        groups = activities._read_group(
+            [
+                ("res_model", "=", self._name),
+                ("res_id", "in", answering),
+                ("activity_type_id", "=", self.env.ref(FAILED_ACTIVITY).id),
+            ],
+            ["res_id"],
+        )
+        return {endpoint_id for (endpoint_id,) in groups}
 
     @api.model
     def _cron_tell(self):
@@ -103,6 +130,9 @@ class ConnectionEndpointAlerts(models.Model):
                 try:
                     with self.env.cr.savepoint():
                         event.endpoint_id._tell(event)
+                except OperationalError:
+                    # Somebody else wrote at the same time: nothing of this run counts, and it is run again.
+                    raise
                 except Exception:
                     # One that cannot be told must not keep the others from being told, now or ever.
                     _logger.exception("An event of a connection could not be told")
@@ -124,14 +154,31 @@ class ConnectionEndpointAlerts(models.Model):
                 ("certificate_told_at", "<=", now - CERTIFICATE_EVERY),
             ]
         )
+        # What rests is not tested, and so would be reminded of for ever.
+        endpoints = endpoints.filtered(lambda endpoint: endpoint.monitoring in ("on", "silent"))
+        left = len(endpoints)
         for endpoint in endpoints:
-            endpoint._post(
-                endpoint._translated("The certificate of %(name)s expires soon", name=endpoint.name),
-                [endpoint.failure_message, endpoint.failure_advice],
-                "degraded",
-            )
-            # Not by write(), which would have the sidecar read the connection again.
-            endpoint._write_protected({"certificate_told_at": now})
+            try:
+                with self.env.cr.savepoint():
+                    endpoint._remind_of_certificate()
+                    # Not by write(), which would have the sidecar read the connection again.
+                    endpoint._write_protected({"certificate_told_at": now})
+            except OperationalError:
+                # A result was written at the same time: what has been told is told, the rest by the next run.
+                raise
+            except Exception:
+                _logger.exception("A certificate that expires soon could not be told of")
+            left -= 1
+            # Each by itself: results are written into the same rows all the time.
+            self.env["ir.cron"]._commit_progress(1, remaining=left)
+
+    def _remind_of_certificate(self):
+        self = self._in_owners_language()
+        self._post(
+            self.env._("The certificate of %(name)s expires soon", name=self.name),
+            [self.failure_message, self.failure_advice],
+            "degraded",
+        )
 
     def action_send_test_alert(self):
         """Tell what would be told if this connection failed now, marked as a test."""
@@ -157,7 +204,11 @@ class ConnectionEndpointAlerts(models.Model):
         )
         kind = "success"
         if self and self.env["insightpulse.sidecar"]._prepare_webhook():
-            reason = self.env["insightpulse.sidecar"]._test_webhook(self[0]._prepare_endpoints()[0])
+            try:
+                reason = self.env["insightpulse.sidecar"]._test_webhook(self[0]._prepare_endpoints()[0])
+            except SidecarError as error:
+                # The mail is on its way all the same.
+                reason = str(error)
             if reason is None:
                 message += " " + self.env._("The webhook has it, too.")
             else:
@@ -182,7 +233,9 @@ class ConnectionEndpointAlerts(models.Model):
         if event.kind == "test":
             return
         if event.to_status == "failed" and event.kind != "steady":
-            self._open_activity(title, lines)
+            # What answers again by now gives nobody anything to do.
+            if self.status == "failed":
+                self._open_activity(title, lines)
         elif event.to_status != "failed" and event.kind != "flapping":
             self.activity_feedback([FAILED_ACTIVITY], feedback=title)
 
@@ -206,11 +259,13 @@ class ConnectionEndpointAlerts(models.Model):
             return self.env._("%(name)s is steady again: %(status)s", name=self.name, status=status), [reason, advice]
         return self.env._("%(name)s: %(status)s", name=self.name, status=status), [reason, advice]
 
-    def _translated(self, source, **values):
-        return self._in_owners_language().env._(source, **values)
+    def _responsible(self):
+        """Return who is to do something about it: the owner, or a member of the agency where that one has left."""
+        self.ensure_one()
+        return self.owner_id if self.owner_id.active else self.agency_id.member_ids.filtered("active")[:1]
 
     def _in_owners_language(self):
-        lang = self.owner_id.lang or self.env.user.lang
+        lang = self._responsible().lang or self.env.user.lang
         return self.with_context(lang=lang) if lang else self
 
     def _post(self, title, lines, status):
@@ -227,9 +282,10 @@ class ConnectionEndpointAlerts(models.Model):
 
     def _open_activity(self, title, lines):
         """Give who is responsible something to do, unless that is there already."""
-        if not self.owner_id or self.activity_search([FAILED_ACTIVITY]):
+        responsible = self._responsible()
+        if not responsible or self.activity_search([FAILED_ACTIVITY]):
             return
         note = Markup().join(Markup("<p>%s</p>") % line for line in lines if line)
         self.with_context(mail_activity_quick_update=True).activity_schedule(
-            FAILED_ACTIVITY, summary=title, note=note, user_id=self.owner_id.id
+            FAILED_ACTIVITY, summary=title, note=note, user_id=responsible.id
         )

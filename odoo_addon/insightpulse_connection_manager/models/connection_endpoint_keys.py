@@ -10,6 +10,8 @@ from .connection_endpoint import SECRET_FIELDS, SIDECAR_GROUP, TOKEN_FIELDS
 KEY = re.compile(r"[a-z0-9-]{1,32}")
 TOKEN = re.compile(r"ip1\.([a-z0-9-]{1,32})\.[A-Za-z0-9_-]+")
 RESEALED_AT_ONCE = 1000
+# The webhook's key is sealed like a connection's, and comes after all of them.
+WEBHOOK_ID = 2_147_483_647
 
 
 class ConnectionEndpointKeys(models.Model):
@@ -46,7 +48,12 @@ class ConnectionEndpointKeys(models.Model):
             )
         )
         endpoints = self.browse([endpoint_id for (endpoint_id,) in rows])
-        return self._without_none(endpoints._prepare_endpoints())
+        prepared = self._without_none(endpoints._prepare_endpoints())
+        webhook = self.env["insightpulse.sidecar"]._prepare_webhook()
+        is_wanted = webhook and not (except_key and webhook["api_key"].startswith(f"ip1.{except_key}."))
+        if is_wanted and int(after_id) < WEBHOOK_ID and len(prepared) < limit:
+            prepared.append({"id": WEBHOOK_ID, "name": self.env._("Webhook"), **webhook})
+        return prepared
 
     @api.model
     def apply_resealed(self, items):
@@ -60,9 +67,12 @@ class ConnectionEndpointKeys(models.Model):
         self.flush_model(TOKEN_FIELDS.values())
         changed = 0
         for name, token_name in TOKEN_FIELDS.items():
-            mine = [item for item in items if item["field"] == name]
+            mine = [item for item in items if item["field"] == name and item["id"] != WEBHOOK_ID]
             if mine:
                 changed += len(self.env.execute_query(self._swap_tokens(token_name, mine)))
+        for item in items:
+            if item["id"] == WEBHOOK_ID and item["field"] == "api_key":
+                changed += self.env["insightpulse.sidecar"]._swap_webhook_token(item["old"], item["new"])
         self.invalidate_model([*TOKEN_FIELDS.values(), *SECRET_FIELDS], flush=False)
         if changed:
             old, new = ({TOKEN.match(item[side])[1] for item in items} for side in ("old", "new"))
@@ -75,7 +85,12 @@ class ConnectionEndpointKeys(models.Model):
     def count_sealed_secrets(self):
         """Return how many stored secrets each key has sealed: ``{key: number}``."""
         self._check_group(SIDECAR_GROUP)
-        return self._count_tokens()
+        counts = self._count_tokens()
+        webhook = self.env["insightpulse.sidecar"]._prepare_webhook()
+        if webhook:
+            key = webhook["api_key"].split(".")[1]
+            counts[key] = counts.get(key, 0) + 1
+        return counts
 
     @api.model
     def _count_tokens(self):

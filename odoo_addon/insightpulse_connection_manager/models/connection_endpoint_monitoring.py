@@ -131,8 +131,8 @@ class ConnectionEndpointMonitoring(models.Model):
         """Say whether what is shown is fresh: a green card that nobody tests any more would be a lie."""
         now = fields.Datetime.now()
         is_on = self._is_monitoring_on()
-        open_windows = self.env["insightpulse.maintenance.window"].sudo().search([]) if is_on else []
-        open_windows = [window for window in open_windows if window._covers(now)]
+        windows = self.env["insightpulse.maintenance.window"].sudo().search([]) if is_on else []
+        is_away = [window._subject_test() for window in windows if window._covers(now)]
         usual = self._cadence_defaults().get("interval_s")
         for endpoint in self:
             of_kind = INTERVALS.get(endpoint.connection_type, INTERVAL)
@@ -141,7 +141,7 @@ class ConnectionEndpointMonitoring(models.Model):
                 endpoint.monitoring = "off"
             elif endpoint.is_paused:
                 endpoint.monitoring = "paused"
-            elif any(window._is_for(endpoint) for window in open_windows):
+            elif any(is_for(endpoint) for is_for in is_away):
                 endpoint.monitoring = "maintenance"
             elif endpoint.last_checked_at and (
                 now - endpoint.last_checked_at > max(SILENT_INTERVALS * interval, SILENT_AT_LEAST)
@@ -202,7 +202,7 @@ class ConnectionEndpointMonitoring(models.Model):
     def _prepare_monitored(self):
         """Return these endpoints with what a schedule needs, for each in their order."""
         windows = [
-            (window, window._prepare_window())
+            (window._subject_test(), window._prepare_window())
             for window in self.env["insightpulse.maintenance.window"].sudo().search([])
         ]
         return [
@@ -210,7 +210,7 @@ class ConnectionEndpointMonitoring(models.Model):
                 **prepared,
                 "agency": endpoint.agency_id.id or None,
                 "is_paused": endpoint.is_paused,
-                "windows": [prepared_window for window, prepared_window in windows if window._is_for(endpoint)],
+                "windows": [prepared_window for is_for, prepared_window in windows if is_for(endpoint)],
                 "status": endpoint.status if endpoint.status != "draft" else None,
                 "last_probe": endpoint.last_probe_id or None,
             }
@@ -273,6 +273,8 @@ class ConnectionEndpointMonitoring(models.Model):
             self.env["insightpulse.sidecar"]._tell_changed(self.ids)
         if vals.get("owner_id"):
             self._subscribe_owners()
+        if {"agency_id", "company_id"} & vals.keys():
+            self._unsubscribe_outsiders()
         return result
 
     def unlink(self):
@@ -289,5 +291,17 @@ class ConnectionEndpointMonitoring(models.Model):
     def _subscribe_owners(self):
         """Whoever is responsible hears of what happens."""
         for owner, endpoints in self.grouped("owner_id").items():
-            if owner and owner != self.env.user:
+            # Also whoever does it: an import subscribes nobody.
+            if owner:
                 endpoints.message_subscribe(partner_ids=owner.partner_id.ids)
+
+    def _unsubscribe_outsiders(self):
+        """Tell nothing more to people of ours who may not see a connection any longer."""
+        for endpoint in self.sudo():
+            for partner in endpoint.message_partner_ids:
+                users = partner.user_ids
+                if users and not any(
+                    endpoint.with_user(user).with_context(allowed_company_ids=user.company_ids.ids).has_access("read")
+                    for user in users
+                ):
+                    endpoint.message_unsubscribe(partner_ids=partner.ids)

@@ -102,6 +102,7 @@ class ConnectionEndpointRebind(models.Model):
                     endpoint._write_protected({token_name: result["token"]})
                 else:
                     unopened |= endpoint
+        sidecar._carry_over_webhook(from_database)
         moved = endpoints.filtered(lambda endpoint: any(endpoint[token] for token in TOKEN_FIELDS.values())) - unopened
         moved._withdraw_verdict()
         sidecar._set_parameters(secrets_database_uuid=sidecar._database_uuid())

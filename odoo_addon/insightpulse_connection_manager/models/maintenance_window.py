@@ -3,7 +3,9 @@ from datetime import timedelta
 import pytz
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
+
+from .connection_endpoint import ADMIN_GROUP
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HOURS_MAX = 7 * 24
@@ -84,16 +86,31 @@ class MaintenanceWindow(models.Model):
                     self.env._("%(name)s: choose connections or agencies, or all connections.", name=window.name)
                 )
 
-    def _is_for(self, endpoint):
-        """Whether an endpoint is meant to be away in this window."""
+    def _subject_test(self):
+        """Return a function that tells whether an endpoint is meant to be away in this window.
+
+        It is asked for ten thousand endpoints at once, and so reads the window's members once.
+        """
         self.ensure_one()
-        if self.company_id and endpoint.company_id and self.company_id != endpoint.company_id:
-            return False
-        return bool(
-            self.is_for_all
-            or (endpoint.agency_id and endpoint.agency_id in self.agency_ids)
-            or endpoint._origin in self.endpoint_ids
-        )
+        company, is_for_all = self.company_id, self.is_for_all
+        agencies = frozenset(self.agency_ids.ids)
+        endpoints = frozenset(self.with_context(active_test=False).endpoint_ids.ids)
+
+        def is_for(endpoint):
+            if company and endpoint.company_id and company != endpoint.company_id:
+                return False
+            return is_for_all or endpoint.agency_id.id in agencies or endpoint._origin.id in endpoints
+
+        return is_for
+
+    def _check_shared(self):
+        """A window of no company is one of all: whoever manages the connections of one must not silence the others'."""
+        if self.env.su or self.env.user.has_group(ADMIN_GROUP):
+            return
+        if not all(window.company_id for window in self):
+            raise AccessError(
+                self.env._("A maintenance window of all companies is made and changed by a Connection Administrator.")
+            )
 
     def _prepare_window(self):
         """Return the window as the sidecar reads it."""
@@ -134,15 +151,19 @@ class MaintenanceWindow(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         windows = super().create(vals_list)
+        windows._check_shared()
         self.env["insightpulse.sidecar"]._tell_changed(everything=True)
         return windows
 
     def write(self, vals):
+        self._check_shared()
         result = super().write(vals)
+        self._check_shared()
         self.env["insightpulse.sidecar"]._tell_changed(everything=True)
         return result
 
     def unlink(self):
+        self._check_shared()
         result = super().unlink()
         self.env["insightpulse.sidecar"]._tell_changed(everything=True)
         return result

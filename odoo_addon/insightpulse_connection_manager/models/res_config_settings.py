@@ -76,6 +76,17 @@ class ResConfigSettings(models.TransientModel):
             one._set_insightpulse_webhook(secret if secret != SECRET_MASK else False)
         return settings
 
+    def write(self, vals):
+        # The form's second save, after one of its buttons, writes to what the first one made.
+        secret = vals.get("insightpulse_webhook_secret")
+        if secret:
+            vals = {**vals, "insightpulse_webhook_secret": SECRET_MASK}
+        result = super().write(vals)
+        if {"insightpulse_webhook_url", "insightpulse_webhook_secret"} & vals.keys():
+            for settings in self:
+                settings._set_insightpulse_webhook(secret if secret != SECRET_MASK else False)
+        return result
+
     def _set_insightpulse_webhook(self, secret):
         sidecar = self.env["insightpulse.sidecar"]
         url = (self.insightpulse_webhook_url or "").strip()

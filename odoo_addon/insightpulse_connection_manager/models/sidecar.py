@@ -260,6 +260,24 @@ class Sidecar(models.AbstractModel):
         self.env["insightpulse.audit.entry"]._log("webhook", detail=url or self.env._("none"))
 
     @api.model
+    def _swap_webhook_token(self, old, new):
+        """Put a new token in the place of exactly the old one; return whether that was there."""
+        if self._parameter("insightpulse.webhook_token") != old:
+            return False
+        self.env["ir.config_parameter"].sudo().set_param("insightpulse.webhook_token", new)
+        return True
+
+    @api.model
+    def _carry_over_webhook(self, from_database):
+        """Seal the webhook's key for this database; one that does not open is no longer there, and has to be typed."""
+        webhook = self._prepare_webhook()
+        if webhook:
+            item = {"field": "api_key", "token": webhook["api_key"], "from": webhook, "to": webhook}
+            (result,) = self._rebind([item], from_database)
+            token = result["token"] or False
+            self.env["ir.config_parameter"].sudo().set_param("insightpulse.webhook_token", token)
+
+    @api.model
     def _test_webhook(self, endpoint):
         """Have the webhook told of a test; return None when it was, or why it was not."""
         answer = self._post("/v1/alerts", {"endpoint": endpoint})

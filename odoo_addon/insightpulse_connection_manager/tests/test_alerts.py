@@ -6,7 +6,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
-from odoo.addons.mail.tests.common import MailCommon
+from odoo.addons.mail.tests.common import MailCommon, mail_new_test_user
 
 from .common import ConnectionMixin, event, failure, outcome
 
@@ -27,6 +27,11 @@ class TestAlerts(ConnectionMixin, MailCommon):
     def tell(self):
         with self.enter_registry_test_mode():
             self.env.ref("insightpulse_connection_manager.cron_tell").method_direct_trigger()
+        self.env.invalidate_all()
+
+    def remind(self):
+        with self.enter_registry_test_mode():
+            self.env.ref("insightpulse_connection_manager.cron_certificates").method_direct_trigger()
         self.env.invalidate_all()
 
     def notes(self):
@@ -105,6 +110,65 @@ class TestAlerts(ConnectionMixin, MailCommon):
         self.assertEqual((len(self.events()), self.notes()), (1, []))
         self.assertFalse(self.endpoint.activity_search([FAILED]))
 
+    RECOVERY = {"from": None, "to": "success", "failure_kind": None, "failure_message": None}
+
+    def test_a_recovery_closes_the_activity_however_it_came_about(self):
+        certificate = {"from": "failed", "to": "degraded", "failure_kind": "certificate_expiring"}
+        for number, how in enumerate(({}, {"is_quiet": True}, certificate)):
+            with self.subTest(how=how):
+                self.report(2 * number + 1, event(2 * number + 1))
+                self.assertTrue(self.endpoint.activity_search([FAILED]))
+                self.report(2 * number + 2, event(2 * number + 2, **{**self.RECOVERY, **how}))
+                self.assertFalse(self.endpoint.activity_search([FAILED]))
+        self.assertEqual(len(self.notes()), 6)
+
+    def test_a_failure_that_is_over_gives_nobody_anything_to_do(self):
+        self.apply(failure(self.endpoint, 1, events=[event(1)]))
+        self.report(2, event(2, **{**self.RECOVERY, "from": "failed"}))
+        self.assertEqual(self.notes(), ["Books: Failed", "Books: Connected"])
+        self.assertFalse(self.endpoint.activity_search([FAILED]))
+
+    def test_who_is_responsible_hears_of_the_first_failure_after_an_import(self):
+        imported = self.Endpoint.with_user(self.manager).with_context(tracking_disable=True)
+        imported = imported.create({"name": "Imported", "connection_type": "api", "base_url": "https://a.example"})
+        self.assertIn(self.manager.partner_id, imported.message_partner_ids)
+
+    def test_an_agencys_member_acts_for_one_who_has_left(self):
+        member = mail_new_test_user(
+            self.env, "member", groups="insightpulse_connection_manager.group_connection_agency"
+        )
+        agency = self.env["insightpulse.agency"].create({"code": "X", "name": "X", "member_ids": [member.id]})
+        self.endpoint.write({"agency_id": agency.id})
+        self.manager.active = False
+        self.report(1, event())
+        self.assertEqual(self.endpoint.activity_search([FAILED]).user_id, member)
+
+    def test_who_may_not_see_it_any_more_is_told_no_more(self):
+        member = mail_new_test_user(
+            self.env, "member", groups="insightpulse_connection_manager.group_connection_agency"
+        )
+        here, there = self.env["insightpulse.agency"].create(
+            [{"code": code, "name": code, "member_ids": [member.id]} for code in ("X", "Y")]
+        )
+        outside = self.env["res.partner"].create({"name": "Outside", "email": "o@example.com"})
+        followers = member.partner_id + self.manager.partner_id + outside
+        self.endpoint.write({"agency_id": here.id})
+        self.endpoint.message_subscribe(partner_ids=followers.ids)
+        self.endpoint.write({"agency_id": there.id})
+        self.assertLessEqual(followers, self.endpoint.message_partner_ids)
+        there.write({"member_ids": [(5,)]})
+        self.assertEqual(followers & self.endpoint.message_partner_ids, self.manager.partner_id + outside)
+
+    def test_nobody_is_reminded_of_the_certificate_of_what_rests(self):
+        expiring = {"status": "degraded", "failure_kind": "certificate_expiring", "failure_message": "In 5 days"}
+        self.apply(outcome(self.endpoint, **expiring))
+        self.endpoint.is_paused = True
+        self.remind()
+        self.assertEqual(self.notes(), [])
+        self.endpoint.is_paused = False
+        self.remind()
+        self.assertEqual(self.notes(), ["The certificate of Books expires soon"])
+
     def test_what_flaps_is_told_when_it_begins_and_when_it_ends(self):
         self.report(1, event(1, kind="flapping", is_flapping=True), is_flapping=True)
         self.report(2, event(2, **{"from": "failed", "to": "success", "is_flapping": True}), is_flapping=True)
@@ -128,7 +192,7 @@ class TestAlerts(ConnectionMixin, MailCommon):
         self.assertEqual(self.notes(), [])
         for hours, told in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2)):
             with freeze_time(fields.Datetime.now() + timedelta(hours=hours)):
-                self.env["insightpulse.connection.endpoint"]._cron_certificates()
+                self.remind()
             self.assertEqual(len(self.notes()), told, hours)
 
     def test_a_batch_of_events_costs_a_fixed_number_of_statements(self):
@@ -178,6 +242,37 @@ class TestAlerts(ConnectionMixin, MailCommon):
         with self.assertRaises(ValidationError):
             self.set_webhook("https://hook.example/a?b=c", "short")
         self.assertIsNone(self.set_webhook(False, False))
+
+    def test_a_webhooks_secret_is_sealed_by_a_second_save_too(self):
+        settings = self.env["res.config.settings"].create({})
+        values = {
+            "insightpulse_webhook_url": "https://hook.example/",
+            "insightpulse_webhook_secret": "a long enough one",
+        }
+        settings.write(values)
+        self.env.flush_all()
+        self.env.cr.execute("SELECT insightpulse_webhook_secret FROM res_config_settings")
+        self.assertNotIn("a long enough one", str(self.env.cr.fetchall()))
+        self.assertEqual(self.env["insightpulse.sidecar"]._prepare_webhook()["base_url"], "https://hook.example")
+
+    def test_the_webhooks_key_is_counted_and_exchanged_like_any_other(self):
+        self.sidecar.answers["/v1/seal"] = lambda payload: (200, {"tokens": ["ip1.k-old.abc"]})
+        self.set_webhook("https://hook.example/", "a secret of some length")
+        as_sidecar = self.env["insightpulse.connection.endpoint"].with_user(self.sidecar_user)
+        self.assertEqual(as_sidecar.count_sealed_secrets(), {"k-old": 1})
+        (webhook,) = as_sidecar.sealed_secrets(0, 10, "k-new")
+        self.assertEqual((webhook["api_key"], webhook["base_url"]), ("ip1.k-old.abc", "https://hook.example"))
+        item = {"id": webhook["id"], "field": "api_key", "old": "ip1.k-old.abc", "new": "ip1.k-new.def"}
+        self.assertEqual(as_sidecar.apply_resealed([item, item]), {"changed": 1, "skipped": 1})
+        self.assertEqual(as_sidecar.sealed_secrets(webhook["id"], 10, "k-new"), [])
+        self.assertEqual(as_sidecar.sealed_secrets(0, 10, "k-new"), [])
+        self.assertEqual(as_sidecar.count_sealed_secrets(), {"k-new": 1})
+
+    def test_a_test_alert_goes_out_though_the_sidecar_is_away(self):
+        self.set_webhook("https://hook.example/", "a secret of some length")
+        self.sidecar.answers["/v1/alerts"] = lambda payload: (503, "gone")
+        self.assertEqual(self.endpoint.action_send_test_alert()["params"]["type"], "warning")
+        self.assertEqual(self.notes(), ["Test alert for Books"])
 
     def test_a_test_alert_tells_the_webhook_and_says_if_it_did_not_take_it(self):
         self.set_webhook("https://hook.example/", "a secret of some length")

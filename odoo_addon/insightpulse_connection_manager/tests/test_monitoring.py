@@ -188,6 +188,21 @@ class TestMonitoring(ConnectionCase):
         self.assertEqual(len(self.prepared(endpoint)["windows"]), 1)
         self.assertEqual(self.prepared(theirs)["windows"], [])
 
+    def test_an_administrator_alone_makes_windows_of_all_companies(self):
+        windows = self.env["insightpulse.maintenance.window"]
+        values = {"name": "All", "is_for_all": True, "company_id": False}
+        with self.assertRaises(AccessError):
+            windows.with_user(self.manager).create(values)
+        shared = windows.with_user(self.admin).create(values)
+        own = windows.with_user(self.manager).create({"name": "Own", "is_for_all": True})
+        for act in (
+            lambda: own.company_id.id and own.write({"company_id": False}),
+            lambda: shared.with_user(self.manager).write({"name": "Mine"}),
+            lambda: shared.with_user(self.manager).unlink(),
+        ):
+            with self.assertRaises(AccessError):
+                act()
+
     def test_a_window_that_makes_no_sense_is_refused(self):
         endpoint = self.create_endpoint()
         for values in (

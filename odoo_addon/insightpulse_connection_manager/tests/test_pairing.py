@@ -279,8 +279,8 @@ class TestCopies(ConnectionCase):
         self.env.invalidate_all()
         self.assertEqual(self.Sidecar._pairing_state(), "none")
         self.assertFalse(self.env["res.users.apikeys"].search([("user_id", "=", self.sidecar_user.id)]))
-        for name in ("monitoring", "alerts"):
-            self.assertEqual(self.Sidecar._parameter(f"insightpulse.{name}"), "False")
+        self.assertEqual(self.Sidecar._parameter("insightpulse.monitoring"), "False")
+        self.assertFalse(self.Sidecar._parameter("insightpulse.webhook_url"))
         settings = self.env["res.config.settings"].create({})
         self.assertTrue(settings.insightpulse_is_neutralized)
         self.assertTrue(settings.insightpulse_foreign_database)
