@@ -66,19 +66,20 @@ impl Turns {
         self.total.saturating_sub(self.all.available_permits())
     }
 
-    /// Waits for a turn. Who waits for a crowded host holds no place that
-    /// another host could use: the narrowest limit is waited for first.
+    /// Waits for a turn. Who waits for a crowded host holds no place of its agency's,
+    /// nor the other way round: others could use it.
     pub async fn take(&self, asked: Asked, host: Option<&str>, agency: Option<i64>) -> Turn {
         let lane = match asked {
             Asked::BySchedule => &self.by_schedule,
             Asked::ByHand => &self.by_hand,
         };
         let mut permits = Vec::with_capacity(4);
-        if let Some(host) = host {
-            permits.push(lane.hosts.take(host.to_owned()).await);
-        }
-        if let Some(agency) = agency {
-            permits.push(lane.agencies.take(agency).await);
+        let host = host.map(|host| lane.hosts.of(host.to_owned()));
+        let agency = agency.map(|agency| lane.agencies.of(agency));
+        match (host, agency) {
+            (Some(host), Some(agency)) => permits.extend(acquire_both(&host, &agency).await),
+            (Some(one), None) | (None, Some(one)) => permits.push(acquire(&one).await),
+            (None, None) => {}
         }
         if asked == Asked::BySchedule {
             permits.push(acquire(&self.scheduled).await);
@@ -96,21 +97,31 @@ impl<K: Eq + Hash> Places<K> {
         }
     }
 
-    async fn take(&self, key: K) -> OwnedSemaphorePermit {
-        let places = {
-            let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            // Twice as many as are in use are worth a walk, which so costs nothing on average.
-            if taken.len() == taken.capacity() {
-                taken.retain(|_, places| Arc::strong_count(places) > 1);
-            }
-            Arc::clone(
-                taken
-                    .entry(key)
-                    .or_insert_with(|| Arc::new(Semaphore::new(self.each))),
-            )
-        };
-        // The permit holds the semaphore, which so stays where others find it.
-        acquire(&places).await
+    /// Who waits and who has a permit holds the semaphore, which so stays where others find it.
+    fn of(&self, key: K) -> Arc<Semaphore> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // Twice as many as are in use are worth a walk, which so costs nothing on average.
+        if taken.len() == taken.capacity() {
+            taken.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        Arc::clone(
+            taken
+                .entry(key)
+                .or_insert_with(|| Arc::new(Semaphore::new(self.each))),
+        )
+    }
+}
+
+/// Waits for a permit of each, and holds none while it waits for the other.
+async fn acquire_both(one: &Arc<Semaphore>, other: &Arc<Semaphore>) -> [OwnedSemaphorePermit; 2] {
+    let (mut first, mut second) = (one, other);
+    loop {
+        let permit = acquire(first).await;
+        if let Ok(both) = Arc::clone(second).try_acquire_owned() {
+            return [permit, both];
+        }
+        drop(permit);
+        std::mem::swap(&mut first, &mut second);
     }
 }
 
@@ -162,6 +173,24 @@ mod tests {
         }
         assert!(!is_there(&turns, Asked::BySchedule, "d", 1).await);
         assert!(is_there(&turns, Asked::BySchedule, "d", 2).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_crowded_agency_holds_no_place_of_a_host() {
+        let turns = Arc::new(turns());
+        let mut held = Vec::new();
+        for host in ["a", "b", "c"] {
+            held.push(turns.take(Asked::BySchedule, Some(host), Some(1)).await);
+        }
+        for _ in 0..5 {
+            let turns = Arc::clone(&turns);
+            tokio::spawn(async move { turns.take(Asked::BySchedule, Some("d"), Some(1)).await });
+        }
+        tokio::task::yield_now().await;
+        assert!(is_there(&turns, Asked::BySchedule, "d", 2).await);
+        // And gets its turn when one is free.
+        held.pop();
+        assert!(is_there(&turns, Asked::BySchedule, "e", 1).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -154,6 +154,18 @@ mod tests {
         );
     }
 
+    /// The addon's `test_a_window_begins_once_when_…` has the same, or its cards would say something else.
+    #[test]
+    fn a_window_begins_once_when_a_clock_goes_back_and_an_hour_later_when_it_goes_forward() {
+        let at = |starts: &str| {
+            window(&format!(
+                r#"{{"kind": "weekly", "weekdays": [6], "starts": "{starts}", "minutes": 60, "tz": "Europe/Berlin"}}"#
+            ))
+        };
+        check(&at("02:00"), &["2026-10-25T00:30:00Z"], &["2026-10-25T01:30:00Z"]);
+        check(&at("02:30"), &["2026-03-29T01:30:00Z"], &["2026-03-29T01:00:00Z"]);
+    }
+
     #[test]
     fn a_window_of_a_whole_week_has_no_gap() {
         let always = window(
