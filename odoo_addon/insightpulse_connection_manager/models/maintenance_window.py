@@ -11,6 +11,16 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 HOURS_MAX = 7 * 24
 
 
+def _localize(zone, moment):
+    """Return a moment of a zone's clock, where the clock goes back the first of two; as the sidecar reads it."""
+    try:
+        return zone.localize(moment, is_dst=None)
+    except pytz.AmbiguousTimeError:
+        return zone.localize(moment, is_dst=True)
+    except pytz.NonExistentTimeError:
+        return zone.localize(moment, is_dst=False)
+
+
 class MaintenanceWindow(models.Model):
     """A time in which connections are meant to be away: they are not tested, and nobody is told anything."""
 
@@ -143,7 +153,7 @@ class MaintenanceWindow(models.Model):
             if not self[WEEKDAYS[day.weekday()]]:
                 continue
             begins = fields.Datetime.to_datetime(day) + timedelta(minutes=minutes)
-            begins = zone.localize(begins).astimezone(pytz.utc).replace(tzinfo=None)
+            begins = _localize(zone, begins).astimezone(pytz.utc).replace(tzinfo=None)
             if timedelta(0) <= now - begins < timedelta(hours=self.hours):
                 return True
         return False

@@ -180,6 +180,18 @@ class TestMonitoring(ConnectionCase):
         ):
             self.assertEqual(window._covers(fields.Datetime.to_datetime(moment)), is_open, moment)
 
+    def test_a_window_begins_once_when_a_clock_goes_back_and_an_hour_later_when_it_goes_forward(self):
+        # As the test of this name in the sidecar's windows.rs has them.
+        for starts_hour, moments in (
+            # 02:00 comes twice on 2026-10-25: at 00:00 and at 01:00 UTC.
+            (2.0, (("2026-10-25 00:30:00", True), ("2026-10-25 01:30:00", False))),
+            # 02:30 does not come on 2026-03-29, when 01:00 UTC is 03:00.
+            (2.5, (("2026-03-29 01:00:00", False), ("2026-03-29 01:30:00", True))),
+        ):
+            window = self.window(repeat="weekly", starts_hour=starts_hour, hours=1, tz="Europe/Berlin", is_for_all=True)
+            for moment, is_open in moments:
+                self.assertEqual(window._covers(fields.Datetime.to_datetime(moment)), is_open, moment)
+
     def test_a_window_of_all_connections_is_one_of_its_company(self):
         company = self.env["res.company"].create({"name": "Elsewhere"})
         endpoint, theirs = self.create_endpoint(), self.create_endpoint(name="Theirs")
