@@ -4,23 +4,22 @@
 """
 
 import os
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ring import MODEL, Board, Databases, add_manager, configure, new_store, pair, wait_until
+from ring import Databases, add_manager, configure, new_store, pair, wait_until
 from stack.odoo import Odoo
 from stack.postgres import Cluster
 from stack.sidecar import Sidecar
+from story import INTERVAL_S, Story
 from switchboard import Switchboard
 
 KILLS = int(os.environ.get("FAULT_KILLS") or 2)
 SEED = os.environ.get("FAULT_SEED") or str(time.time_ns())
 ENDPOINTS = 20
-EVENT = "insightpulse.connection.event"
 # A lease, the interval, what it takes to be sure, and a machine that does other things too.
 PATIENCE_S = 120.0
 
@@ -30,56 +29,15 @@ class Center:
 
     def __init__(self, odoo: Odoo, sidecars: list[Sidecar], store: Cluster, switchboard: Switchboard) -> None:
         self.odoo, self.sidecars, self.store, self.switchboard = odoo, sidecars, store, switchboard
-        self.board = Board(odoo)
-        self.random = random.Random(SEED)
-        values = {"connection_type": "api", "interval_s": 5, "failure_threshold": 2, "success_threshold": 2}
-        self.ids = self.board.create_all(
-            [
-                {**values, "name": f"Endpoint {n}", "base_url": switchboard.url(n), "is_paused": False}
-                for n in range(ENDPOINTS)
-            ]
-        )
-        # What has to have happened to each, in its order.
-        self.story = [["success"] for _ in self.ids]
-
-    def flip(self) -> None:
-        """Takes about half of the endpoints down, or brings them up again."""
-        for number in range(ENDPOINTS):
-            if self.random.random() < 0.5:
-                self.switchboard.down ^= {number}
-                self.story[number].append("failed" if number in self.switchboard.down else "success")
-
-    def statuses(self) -> list[str]:
-        records = self.board.call("read", self.ids, ["status"])
-        return [record["status"] for record in sorted(records, key=lambda record: self.ids.index(record["id"]))]
-
-    def is_settled(self) -> bool:
-        try:
-            return self.statuses() == [story[-1] for story in self.story]
-        except Exception:  # Odoo may be the one that was killed.
-            return False
+        self.story = Story(odoo, switchboard, ENDPOINTS, SEED)
 
     def settle(self) -> None:
-        wait_until(self.is_settled, f"every endpoint is shown as it is (seed {SEED})", PATIENCE_S)
-
-    def told(self) -> list[list[str]]:
-        """What Odoo was told of each endpoint, in its order."""
-        events = self.odoo.call(
-            EVENT,
-            "search_read",
-            [[["endpoint_id", "in", self.ids]]],
-            {"fields": ["endpoint_id", "from_status", "to_status"], "order": "date, id"},
-        )
-        told: dict[int, list[str]] = {one: [] for one in self.ids}
-        # That one has become steady is no change.
-        for event in (event for event in events if event["from_status"] != event["to_status"]):
-            told[event["endpoint_id"][0]].append(event["to_status"])
-        return [told[one] for one in self.ids]
+        self.story.settle(PATIENCE_S)
 
     def kill(self, what: Any) -> None:
-        time.sleep(self.random.uniform(0, 6))
+        time.sleep(self.story.random.uniform(0, 6))
         what.kill()
-        time.sleep(self.random.uniform(0, 3))
+        time.sleep(self.story.random.uniform(0, 3))
         what.start(**({"wait_for_odoo": False} if isinstance(what, Sidecar) else {}))
 
 
@@ -115,16 +73,12 @@ def test_whoever_is_killed_nothing_sticks_and_nothing_is_lost_or_told_twice(cent
     wait_until(lambda: center.store.query(both, database="sidecar") == "2", "both have a part")
     for number in range(KILLS):
         for what in (center.sidecars[number % 2], center.store, center.odoo):
-            center.flip()
+            center.story.flip()
             center.kill(what)
             center.settle()
     # What is on its way may still arrive, and must not.
     time.sleep(6)
-    assert center.told() == center.story, f"seed {SEED}"
-    # Each was tested all the time.
-    records = center.board.call("read", center.ids, ["last_checked_at"])
-    newest = max(record["last_checked_at"] for record in records)
-    assert newest, MODEL
+    assert center.story.told() == center.story.truth, f"seed {SEED}"
 
 
 def test_nobody_tests_more_often_than_an_interval_says(center: Center) -> None:
@@ -132,7 +86,7 @@ def test_nobody_tests_more_often_than_an_interval_says(center: Center) -> None:
     before = center.switchboard.asked.copy()
     begun = time.monotonic()
     time.sleep(30)
-    intervals = (time.monotonic() - begun) / 5
+    intervals = (time.monotonic() - begun) / INTERVAL_S
     for number in range(ENDPOINTS):
         asked = center.switchboard.asked[number] - before[number]
         assert intervals - 2 <= asked <= intervals + 1.5, (

@@ -129,6 +129,8 @@ def _get_tools_ready() -> Path:
     _get_servers_and_browser_ready()
     with step("systemd's checker of units") as current:
         current.note = "installed" if packages.ensure([packages.SYSTEMD_ANALYZE]) else "is there"
+    with step("A clock that tests can set") as current:
+        current.note = "installed" if packages.ensure([packages.FAKETIME]) else "is there"
     with step("The systems that are probed") as current:
         current.note = "installed" if systems.ensure() else "are there"
     with step("cargo-nextest") as current:

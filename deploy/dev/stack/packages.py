@@ -42,11 +42,21 @@ def _has_venv() -> bool:
     return importlib.util.find_spec("venv") is not None and importlib.util.find_spec("ensurepip") is not None
 
 
+def _faketime_libraries() -> list[Path]:
+    return sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+
+
+def faketime_library() -> Path:
+    """Where the library is that gives a program another clock."""
+    return _faketime_libraries()[0]
+
+
 POSTGRESQL = Need("PostgreSQL's server programs", lambda: postgres.find_bindir() is not None, ("postgresql",))
 C_COMPILER = Need("a C compiler", lambda: shutil.which("cc") is not None, ("gcc", "libc6-dev"))
 CPP_COMPILER = Need("a C++ compiler", lambda: shutil.which("c++") is not None, ("g++",))
 CHROMIUM = Need("Chromium", lambda: shutil.which("chromium") is not None, ("chromium",))
 SYSTEMD_ANALYZE = Need("systemd-analyze", lambda: shutil.which("systemd-analyze") is not None, ("systemd",))
+FAKETIME = Need("a clock that tests can set", lambda: bool(_faketime_libraries()), ("libfaketime",))
 PGBOUNCER = Need("PgBouncer", _has("pgbouncer"), ("pgbouncer",))
 # Not mariadb-server, which brings a service, and needs more than it runs.
 MARIADB = Need(
