@@ -108,6 +108,9 @@ def test_an_administrator_carries_the_secrets_over_in_one_logged_step(production
 
 
 def test_a_neutralized_copy_has_no_way_to_the_sidecar(production: Production) -> None:
+    webhook = {"insightpulse_webhook_url": "https://hooks.example.com/x", "insightpulse_webhook_secret": "s" * 32}
+    production.odoo.call("res.config.settings", "create", [webhook])
+    assert production.odoo.parameter("insightpulse.webhook_token")
     copy = production.copy("neutral", "--neutralize")
     assert copy.parameter("insightpulse.sidecar_token") == ""
     keys = (
@@ -116,8 +119,9 @@ def test_a_neutralized_copy_has_no_way_to_the_sidecar(production: Production) ->
     assert copy.cluster.query(keys, database=copy.database) == "0"
     board = Board(copy)
     assert "Pair with a sidecar" in refused(lambda: board.test(only_books(board))).message
-    parameters = {name: copy.parameter(f"insightpulse.{name}") for name in ("monitoring", "alerts", "neutralized")}
-    assert parameters == {"monitoring": "False", "alerts": "False", "neutralized": "True"}
+    names = ("monitoring", "webhook_url", "webhook_token", "neutralized")
+    parameters = {name: copy.parameter(f"insightpulse.{name}") for name in names}
+    assert parameters == {"monitoring": "False", "webhook_url": "", "webhook_token": "", "neutralized": "True"}
 
 
 def manage(odoo: Odoo, action: str, backup: bytes | None = None, **values: str) -> bytes:

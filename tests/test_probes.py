@@ -66,7 +66,7 @@ def test_postgresql(probe: Prober, authority: Authority, tmp_path: Path, version
         assert probe(**asked | {"database": "none"}).said.startswith("failed: database_missing: ")
         assert probe(**asked | {"server": "localhost", "tls_mode": "verify-ca"}).said == "success"
         assert probe(**asked | {"certificate_days": 40}).said == (
-            "degraded: certificate_expiring: The server's certificate expires in 29 days."
+            "degraded: certificate_expiring: The server's certificate expires in 30 days."
         )
     assert probe(**asked).said == "failed: refused: ADDRESS refused the connection."
 

@@ -74,6 +74,7 @@ MATRIX = f"""
 {WINDOW} write                                   -       -      -      -     -       -       +      +      -      -
 {WINDOW} unlink                                  -       -      -      -     -       -       +      +      -      -
 {SETTINGS} create                                -       -      -      -     -       -       -      -      -      +
+{SETTINGS} write                                 -       -      -      -     -       -       -      -      -      +
 {AGENCY} read                                    -       -      -      -     +       -       +      +      -      -
 {AGENCY} create                                  -       -      -      -     -       -       -      +      -      -
 {AGENCY} write                                   -       -      -      -     -       -       -      +      -      -
@@ -304,6 +305,7 @@ def attempt(offices: Offices, model: str, row: str) -> tuple[str, list[Any], dic
             (SETTINGS, f"action_insightpulse_{name}"): lambda: [[offices.made_by("system", SETTINGS, {})]]
             for name in ("check", "unpair", "carry_over")
         },
+        (SETTINGS, "write"): lambda: [[offices.made_by("system", SETTINGS, {})], {"insightpulse_webhook_url": ""}],
         (SETTINGS, "set_values"): lambda: [[]],
     }
     method = {"write_secret": "write"}.get(row, row.removesuffix("_reveal"))
