@@ -53,6 +53,17 @@ class Story:
             told[event["endpoint_id"][0]].append(event["to_status"])
         return [told[one] for one in self.ids]
 
+    def news(self) -> set[str]:
+        """The ids of the events that people, and a webhook, hear of."""
+        of_ours = ["endpoint_id", "in", self.ids]
+        fields = ["uuid", "kind", "from_status", "is_flapping"]
+        events = self.odoo.call(EVENT, "search_read", [[of_ours]], {"fields": fields})
+        return {
+            event["uuid"]
+            for event in events
+            if event["kind"] != "transition" or (event["from_status"] and not event["is_flapping"])
+        }
+
     def read(self, field: str) -> list[Any]:
         records = self.board.call("read", self.ids, [field])
         return [record[field] for record in sorted(records, key=lambda record: self.ids.index(record["id"]))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receiver import Receiver
 from ring import Databases, add_manager, configure, new_store, pair, wait_until
 from stack.odoo import Odoo
 from stack.postgres import Cluster
@@ -27,8 +28,11 @@ PATIENCE_S = 120.0
 class Center:
     """An Odoo, two sidecars, their store, and endpoints that go up and down."""
 
-    def __init__(self, odoo: Odoo, sidecars: list[Sidecar], store: Cluster, switchboard: Switchboard) -> None:
+    def __init__(
+        self, odoo: Odoo, sidecars: list[Sidecar], store: Cluster, switchboard: Switchboard, receiver: Receiver
+    ) -> None:
         self.odoo, self.sidecars, self.store, self.switchboard = odoo, sidecars, store, switchboard
+        self.receiver = receiver
         self.story = Story(odoo, switchboard, ENDPOINTS, SEED)
 
     def settle(self) -> None:
@@ -57,8 +61,9 @@ def center(databases: Databases, executable: Path, directory: Path) -> Iterator[
         pair(odoo, first)
         (second.directory / "keyring.toml").symlink_to(first.directory / "keyring.toml")
         second.start(wait_for_odoo=False)
-        with Switchboard() as switchboard:
-            yield Center(odoo, [first, second], store, switchboard)
+        with Switchboard() as switchboard, Receiver() as receiver:
+            odoo.call("res.config.settings", "create", [receiver.settings])
+            yield Center(odoo, [first, second], store, switchboard, receiver)
     finally:
         second.stop()
         first.stop()
@@ -74,11 +79,17 @@ def test_whoever_is_killed_nothing_sticks_and_nothing_is_lost_or_told_twice(cent
     for number in range(KILLS):
         for what in (center.sidecars[number % 2], center.store, center.odoo):
             center.story.flip()
+            center.receiver.is_deaf = center.story.random.random() < 0.5
             center.kill(what)
+            center.receiver.is_deaf = False
             center.settle()
     # What is on its way may still arrive, and must not.
     time.sleep(6)
     assert center.story.told() == center.story.truth, f"seed {SEED}"
+    news = center.story.news()
+    wait_until(lambda: news <= center.receiver.messages.keys(), f"the webhook is told all (seed {SEED})", PATIENCE_S)
+    assert news == center.receiver.messages.keys() and len(news) > KILLS, f"seed {SEED}"
+    assert center.receiver.forged == 0
 
 
 def test_nobody_tests_more_often_than_an_interval_says(center: Center) -> None:

@@ -152,6 +152,7 @@ async fn monitor(endpoints: usize, seconds: Duration, place: Place) -> Vec<Durat
         outbox: Arc::clone(&outbox),
         keeping: None,
         observer: Arc::clone(&watch) as _,
+        notifier: Arc::new(()),
         opens: Arc::new(opens),
     });
     monitor.take_in((0..endpoints).map(|index| endpoint(index, place)).collect());

@@ -3,6 +3,7 @@
 mod history;
 mod judge;
 mod monitor;
+mod notice;
 mod outbox;
 mod patience;
 mod prober;
@@ -16,6 +17,7 @@ mod windows;
 pub use history::{History, Point, Range, Uptime};
 pub use judge::{Asked, Unconfirmed};
 pub use monitor::{Changed, Keeping, Monitor, MonitorSetup, Observer, Opens};
+pub use notice::{Notice, Notifier};
 pub use outbox::{Delivered, Delivery, Outbox, Urgency, run_delivery};
 pub use patience::Patience;
 pub use prober::{Answer, Limits, Load, TooManyTests};

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::history::{History, Range, Remembered, Sample};
 use crate::judge::{Asked, Change, Heard, Judge};
+use crate::notice::Notifier;
 use crate::outbox::{Outbox, Urgency};
 use crate::prober::{Answer, Job, Landing, Limits, Load, Prober, TooManyTests};
 use crate::report::{Event, EventKind, Report, Tally};
@@ -35,8 +36,6 @@ pub trait Observer: Send + Sync {
     fn measured(&self, _outcome: &Outcome, _endpoint: &Monitored) {}
     /// An endpoint is not monitored any more, or not by us.
     fn gone(&self, _record: Uuid) {}
-    /// Events are in a report that Odoo will be told of.
-    fn happened(&self, _report: &Report, _endpoint: Option<&Monitored>) {}
 }
 
 /// The monitoring of one database.
@@ -70,6 +69,7 @@ struct Desk {
     /// `None`: what is known is in memory alone.
     keeping: Option<Keeping>,
     observer: Arc<dyn Observer>,
+    notifier: Arc<dyn Notifier>,
     state: Mutex<State>,
     /// Something is due sooner than it was.
     sooner: Notify,
@@ -133,6 +133,7 @@ pub struct MonitorSetup {
     /// `None` keeps what is known in memory alone.
     pub keeping: Option<Keeping>,
     pub observer: Arc<dyn Observer>,
+    pub notifier: Arc<dyn Notifier>,
     pub opens: Opens,
 }
 
@@ -146,6 +147,7 @@ impl Monitor {
             outbox,
             keeping,
             observer,
+            notifier,
             opens,
         } = setup;
         let desk = Arc::new(Desk {
@@ -153,6 +155,7 @@ impl Monitor {
             outbox,
             keeping,
             observer,
+            notifier,
             state: Mutex::default(),
             sooner: Notify::new(),
         });
@@ -226,6 +229,26 @@ impl Monitor {
     pub fn adopt(&self, known: Vec<Known>, shards: &HashSet<i16>) {
         self.desk.adopt(known, shards);
         self.desk.sooner.notify_one();
+    }
+
+    /// Goes on from what this process had not told Odoo before it was restarted: where Odoo does not
+    /// know it yet, what it says is older.
+    pub fn go_on_from(&self, reports: &[Report]) {
+        let now = Timestamp::now();
+        let mut state = self.desk.lock();
+        for Report { outcome, .. } in reports {
+            let known = Known {
+                record: outcome.record,
+                revision: outcome.revision,
+                judge: Judge::new(Some(outcome.status)),
+                newest_probe: outcome.probe,
+                tested: now
+                    .duration_since(outcome.checked_at)
+                    .try_into()
+                    .unwrap_or_default(),
+            };
+            state.known.insert(outcome.record, known);
+        }
     }
 
     /// These shards are ours until then, and no others.
@@ -343,7 +366,12 @@ impl Desk {
             let filed = state.files.remove(&record);
             let is_known = filed.is_some();
             let mut file = filed.unwrap_or_else(|| File::new(Arc::clone(&endpoint), slots, now));
-            let known = state.known.remove(&record);
+            // What is in the store comes after all that Odoo has; what was left in a file may not.
+            let has_all = self.keeping.is_some();
+            let known = state
+                .known
+                .remove(&record)
+                .filter(|known| has_all || Some(known.newest_probe) > endpoint.last_probe);
             let was_tested = known.as_ref().is_some_and(|known| file.go_on_from(known, now));
             let revision = endpoint.raw.revision;
             let is_new_revision =
@@ -439,6 +467,8 @@ impl Desk {
             // The change has not been read yet. What was thought is about what it was.
             file.begin_anew(outcome.revision);
         }
+        // Another process that made it may have a clock that is ahead.
+        file.newest_probe = file.newest_probe.max(outcome.probe);
         let interval = Duration::from_secs(cadence.interval_s.into());
         let sample = Sample::new(outcome, file.last.map(|last| now - last), interval);
         file.last = Some(now);
@@ -474,6 +504,8 @@ impl Desk {
             sample,
             judge,
             revision: outcome.revision,
+            notices: Vec::new(),
+            was_tried: false,
         }))
     }
 
@@ -547,7 +579,7 @@ impl Landing for Desk {
     }
 
     fn landed(&self, outcome: &Outcome, asked: Asked, cadence: &Cadence) {
-        let judged = self.judge(outcome, asked, cadence);
+        let mut judged = self.judge(outcome, asked, cadence);
         let is_ours = matches!(judged, Judged::Heard(_));
         let endpoint = {
             let state = self.lock();
@@ -556,15 +588,16 @@ impl Landing for Desk {
                 .get(&outcome.record)
                 .map(|file| Arc::clone(&file.endpoint))
         };
-        if let Judged::Heard(entry) = &judged
-            && !entry.report.events.is_empty()
-        {
-            self.observer.happened(&entry.report, endpoint.as_deref());
+        if let Judged::Heard(entry) = &mut judged {
+            entry.notices = self.notifier.notices(&entry.report, endpoint.as_deref());
         }
         match (judged, &self.keeping) {
             (Judged::Stale, _) => {}
             (Judged::Heard(entry), Some(keeping)) => keeping.recorder.record(*entry),
-            (Judged::Heard(entry), None) => self.outbox.put(entry.report, entry.urgency),
+            (Judged::Heard(entry), None) => {
+                self.outbox.put(entry.report, entry.urgency);
+                self.notifier.tell(entry.notices);
+            }
             (Judged::Anothers, Some(keeping)) => keeping.recorder.hand_over(outcome.clone(), asked),
             (Judged::Anothers | Judged::Unknown, _) => {
                 self.outbox.put(Report::bare(outcome.clone()), Urgency::Changed);

@@ -1,86 +1,108 @@
-//! Results that could not be written back before a stop, kept for the next start.
+//! What could not be told before a stop, kept for the next start.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use insightpulse_monitor::{Outbox, Report, Urgency};
+use insightpulse_monitor::{Notice, Notifier, Outbox, Report, Urgency};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::private_file;
 
-pub struct Spool(PathBuf);
+pub struct Spool {
+    reports: PathBuf,
+    notices: PathBuf,
+}
 
 impl Spool {
     /// Of one database.
     pub fn new(state_dir: &Path, database: Uuid) -> Self {
-        Self(state_dir.join(format!("outbox-{database}.json")))
+        Self {
+            reports: state_dir.join(format!("outbox-{database}.json")),
+            notices: state_dir.join(format!("webhook-{database}.json")),
+        }
     }
 
-    /// Takes in what an earlier process left. A spool that cannot be read is
+    /// Takes in what an earlier process left, and returns its reports. A spool that cannot be read is
     /// no reason not to start: a test that is run again measures anew.
-    pub fn restore(&self, outbox: &Outbox) {
-        match self.read() {
-            Ok(reports) => {
-                let results = reports.len();
-                reports
-                    .into_iter()
-                    .for_each(|report| outbox.put(report, Urgency::Changed));
-                if results > 0 {
-                    info!(
-                        results,
-                        "Took up results that were not written back before the last stop"
-                    );
-                }
-            }
-            Err(error) => warn!(
-                error = format!("{error:#}"),
-                "The results of before the last stop are lost"
-            ),
+    pub fn restore(&self, outbox: &Outbox, notifier: &dyn Notifier) -> Vec<Report> {
+        let reports: Vec<Report> = restored(&self.reports);
+        for report in &reports {
+            outbox.put(report.clone(), Urgency::Changed);
         }
+        notifier.tell(restored(&self.notices));
+        reports
     }
 
-    /// Leaves the outbox for the next process, or says how much is lost.
-    pub fn save(&self, outbox: &Outbox) {
-        let left = outbox.peek();
-        if left.is_empty() {
-            return;
-        }
-        let saved = serde_json::to_vec(&left)
-            .context("encode results")
-            .and_then(|bytes| private_file::write(&self.0, &bytes));
-        match saved {
-            Ok(()) => info!(
-                results = left.len(),
-                "Kept results for the next start, since Odoo was away"
-            ),
-            Err(error) => error!(
-                results = left.len(),
-                error = format!("{error:#}"),
-                "Results are lost that Odoo has not taken; test those connections again"
-            ),
-        }
+    /// Leaves for the next process what Odoo and the webhook have not taken, or says how much is lost.
+    pub fn save(&self, reports: &[Report], notices: &[Notice]) {
+        save(&self.reports, reports, "Odoo");
+        save(&self.notices, notices, "the webhook");
     }
 
     /// Nobody wants them any more.
     pub fn discard(&self) {
-        if let Err(error) = fs::remove_file(&self.0)
-            && error.kind() != ErrorKind::NotFound
-        {
-            warn!(path = %self.0.display(), %error, "A file with old results cannot be removed");
+        for path in [&self.reports, &self.notices] {
+            if let Err(error) = fs::remove_file(path)
+                && error.kind() != ErrorKind::NotFound
+            {
+                warn!(path = %path.display(), %error, "A file with old results cannot be removed");
+            }
         }
     }
+}
 
-    fn read(&self) -> anyhow::Result<Vec<Report>> {
-        let bytes = match fs::read(&self.0) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("read {}", self.0.display())),
-        };
-        fs::remove_file(&self.0).with_context(|| format!("remove {}", self.0.display()))?;
-        serde_json::from_slice(&bytes).with_context(|| format!("read {}", self.0.display()))
+fn restored<T: DeserializeOwned>(path: &Path) -> Vec<T> {
+    let read = read(path);
+    match &read {
+        Ok(left) if !left.is_empty() => info!(
+            left = left.len(),
+            path = %path.display(),
+            "Took up what was not told before the last stop"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(
+            error = format!("{error:#}"),
+            "What was not told before the last stop is lost"
+        ),
+    }
+    read.unwrap_or_default()
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+    };
+    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("read {}", path.display()))
+}
+
+fn save<T: Serialize + DeserializeOwned + Clone>(path: &Path, left: &[T], whom: &str) {
+    if left.is_empty() {
+        return;
+    }
+    // Another sidecar of the same directory may have left something as well.
+    let mut all: Vec<T> = restored(path);
+    all.extend_from_slice(left);
+    let saved = serde_json::to_vec(&all)
+        .context("encode what is left")
+        .and_then(|bytes| private_file::write(path, &bytes));
+    match saved {
+        Ok(()) => info!(
+            left = left.len(),
+            "Kept for the next start what {whom} has not taken"
+        ),
+        Err(error) => error!(
+            left = left.len(),
+            error = format!("{error:#}"),
+            "What {whom} has not taken is lost; test those connections again"
+        ),
     }
 }
 
@@ -118,10 +140,11 @@ mod tests {
         let spool = Spool::new(directory.path(), Uuid::nil());
         let (before, after, later) = (Outbox::default(), Outbox::default(), Outbox::default());
         before.put(report(), Urgency::Measured);
-        spool.save(&before);
-        spool.restore(&after);
+        spool.save(&before.peek(), &[]);
+        let left = spool.restore(&after, &());
+        assert_eq!(left, before.peek());
         assert_eq!(after.peek(), before.peek());
-        spool.restore(&later);
+        spool.restore(&later, &());
         assert!(later.is_empty());
     }
 
@@ -134,7 +157,20 @@ mod tests {
         )
         .expect("written");
         let outbox = Outbox::default();
-        Spool::new(directory.path(), Uuid::nil()).restore(&outbox);
+        Spool::new(directory.path(), Uuid::nil()).restore(&outbox, &());
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn what_two_leave_is_there_together() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = Spool::new(directory.path(), Uuid::nil());
+        let mut another = report();
+        another.outcome.record = Uuid::from_u128(8);
+        spool.save(&[report()], &[]);
+        spool.save(&[another], &[]);
+        let outbox = Outbox::default();
+        spool.restore(&outbox, &());
+        assert_eq!(outbox.len(), 2);
     }
 }

@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use insightpulse_domain::Outcome;
 use insightpulse_monitor::{
-    Keeping, Limits, Member, Monitor, MonitorSetup, Monitored, Observer, Outbox, Recorder, Report, Store,
-    run_delivery,
+    Keeping, Limits, Member, Monitor, MonitorSetup, Notifier, Outbox, Recorder, Store, run_delivery,
 };
 use insightpulse_odoo_rpc::Protocol;
 use insightpulse_probe::Egress;
@@ -25,7 +23,7 @@ use uuid::Uuid;
 use crate::digest::Digest;
 use crate::following::{Hints, follow};
 use crate::keyring_source::LiveKeyring;
-use crate::metrics::{Metrics, TenantMetrics};
+use crate::metrics::Metrics;
 use crate::pairings::{Pairing, Pairings};
 use crate::reloading::Reloading;
 use crate::secrets::open_target;
@@ -207,7 +205,8 @@ impl Tenants {
             let store = self.setup.store.as_ref();
             let is_kept = store.is_some_and(|store| store.is_complete(tenant.database));
             if !tenant.revoked.is_cancelled() && !is_kept {
-                self.spool(tenant.database).save(&tenant.outbox);
+                self.spool(tenant.database)
+                    .save(&tenant.outbox.peek(), &tenant.webhook.waiting());
             }
         }
     }
@@ -255,41 +254,48 @@ impl Tenants {
         let setup = &self.setup;
         let outbox = Arc::new(Outbox::default());
         let database = pairing.database;
-        self.spool(database).restore(&outbox);
         let keyring = Arc::clone(&setup.keyring);
         let written = CancellationToken::new();
-        let (mut keeping, mut writer) = (None, None);
+        let (mut keeping, mut writing) = (None, None);
         if let Some(store) = &setup.store {
-            let (recorder, writing) = Recorder::new(Arc::clone(store), database, Arc::clone(&outbox));
-            writer = Some(setup.runtime.spawn(writing.run(written.clone())));
+            let (recorder, writer) = Recorder::new(Arc::clone(store), database, Arc::clone(&outbox));
+            writing = Some(writer);
             keeping = Some(Keeping {
                 store: Arc::clone(store),
                 recorder,
             });
         }
+        let recorder = keeping.as_ref().map(|keeping| keeping.recorder.clone());
         let webhook = Arc::new(Webhook::new(
             database,
             Arc::clone(&setup.keyring),
             Arc::clone(&setup.net),
             setup.metrics.of(database),
+            recorder.clone(),
         ));
-        let recorder = keeping.as_ref().map(|keeping| keeping.recorder.clone());
+        let left = self.spool(database).restore(&outbox, &*webhook);
+        let writer = writing.map(|writer| {
+            let notifier: Arc<dyn Notifier> = Arc::clone(&webhook) as _;
+            setup.runtime.spawn(writer.run(notifier, written.clone()))
+        });
         let burst = setup.requests_per_second.saturating_mul(BURST);
+        let monitor = Monitor::new(MonitorSetup {
+            database,
+            runtime: setup.runtime.clone(),
+            net: Arc::clone(&setup.net),
+            limits: setup.limits,
+            outbox: Arc::clone(&outbox),
+            keeping,
+            observer: Arc::new(setup.metrics.of(database)),
+            notifier: Arc::clone(&webhook) as _,
+            opens: Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
+        });
+        if setup.store.is_none() {
+            monitor.go_on_from(&left);
+        }
         Tenant {
             database,
-            monitor: Arc::new(Monitor::new(MonitorSetup {
-                database,
-                runtime: setup.runtime.clone(),
-                net: Arc::clone(&setup.net),
-                limits: setup.limits,
-                outbox: Arc::clone(&outbox),
-                keeping,
-                observer: Arc::new(Watching {
-                    metrics: setup.metrics.of(database),
-                    webhook: Arc::clone(&webhook),
-                }),
-                opens: Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
-            })),
+            monitor: Arc::new(monitor),
             hints: Arc::default(),
             webhook,
             written,
@@ -319,6 +325,7 @@ impl Tenants {
                 database: tenant.database,
                 monitor: Arc::clone(&tenant.monitor),
                 outbox: Arc::clone(&tenant.outbox),
+                notifier: Arc::clone(&tenant.webhook) as _,
                 on_hint: Arc::new(move || hints.all_changed()),
             }
         };
@@ -341,34 +348,6 @@ impl Tenants {
 
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Who wants to know what happens.
-struct Watching {
-    metrics: TenantMetrics,
-    webhook: Arc<Webhook>,
-}
-
-impl Observer for Watching {
-    fn begun(&self, late: Duration) {
-        self.metrics.begun(late);
-    }
-
-    fn landed(&self, outcome: &Outcome, endpoint: Option<&Monitored>) {
-        self.metrics.landed(outcome, endpoint);
-    }
-
-    fn measured(&self, outcome: &Outcome, endpoint: &Monitored) {
-        self.metrics.measured(outcome, endpoint);
-    }
-
-    fn gone(&self, record: Uuid) {
-        self.metrics.gone(record);
-    }
-
-    fn happened(&self, report: &Report, endpoint: Option<&Monitored>) {
-        self.webhook.tell(report, endpoint);
     }
 }
 

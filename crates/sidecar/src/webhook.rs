@@ -2,7 +2,7 @@
 //!
 //! Headers and signature are those of <https://www.standardwebhooks.com>.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use insightpulse_domain::{Address, RawEndpoint, Status};
-use insightpulse_monitor::{Event, EventKind, Monitored, Report};
+use insightpulse_monitor::{Event, EventKind, Monitored, Notice, Notifier, Recorder, Report};
 use insightpulse_probe::{Egress, post};
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
@@ -31,21 +31,27 @@ pub struct Webhook {
     keyring: Arc<LiveKeyring>,
     net: Arc<Egress>,
     metrics: TenantMetrics,
+    /// Writes down what has arrived, where that is done.
+    recorder: Option<Recorder>,
     state: Mutex<State>,
     filled: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Where to, with a sealed key to sign with; `None` while nobody wants to be told.
-    place: Option<RawEndpoint>,
-    waiting: VecDeque<Letter>,
+    place: Place,
+    waiting: VecDeque<Notice>,
 }
 
-struct Letter {
-    id: Uuid,
-    since: Timestamp,
-    body: Value,
+/// Where to.
+#[derive(Default)]
+enum Place {
+    /// Odoo has not said yet: what happens is kept.
+    #[default]
+    Unknown,
+    Nowhere,
+    /// With a sealed key to sign with.
+    At(Box<RawEndpoint>),
 }
 
 /// More than these are dropped, the oldest first.
@@ -59,12 +65,19 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(300);
 
 impl Webhook {
-    pub fn new(database: Uuid, keyring: Arc<LiveKeyring>, net: Arc<Egress>, metrics: TenantMetrics) -> Self {
+    pub fn new(
+        database: Uuid,
+        keyring: Arc<LiveKeyring>,
+        net: Arc<Egress>,
+        metrics: TenantMetrics,
+        recorder: Option<Recorder>,
+    ) -> Self {
         Self {
             database,
             keyring,
             net,
             metrics,
+            recorder,
             state: Mutex::default(),
             filled: Notify::new(),
         }
@@ -73,18 +86,19 @@ impl Webhook {
     /// Goes on with this place; with none, what waits is forgotten.
     pub fn set_place(&self, place: Option<RawEndpoint>) {
         let mut state = self.lock();
-        if place.is_none() {
-            state.waiting.clear();
-        }
-        state.place = place;
+        state.place = place.map_or(Place::Nowhere, |place| Place::At(Box::new(place)));
+        let forgotten = match state.place {
+            Place::Nowhere => std::mem::take(&mut state.waiting),
+            _ => VecDeque::new(),
+        };
+        drop(state);
+        self.forget(forgotten.iter().map(|notice| notice.id).collect());
+        self.filled.notify_one();
     }
 
-    /// Has the news of a report told.
-    pub fn tell(&self, report: &Report, endpoint: Option<&Monitored>) {
-        for event in report.events.iter().filter(|event| event.is_news()) {
-            let body = body(self.database, event, report, endpoint);
-            self.put(event.id, body);
-        }
+    /// What has not arrived yet, in its order.
+    pub fn waiting(&self) -> Vec<Notice> {
+        self.lock().waiting.iter().cloned().collect()
     }
 
     /// Has a test told, once and ahead of what waits; returns what became of it, or `None` when
@@ -94,7 +108,10 @@ impl Webhook {
         endpoint: &RawEndpoint,
         wait: Duration,
     ) -> Option<Result<(), String>> {
-        let place = self.lock().place.clone()?;
+        let place = match &self.lock().place {
+            Place::At(place) => place.clone(),
+            Place::Unknown | Place::Nowhere => return None,
+        };
         let id = Uuid::now_v7();
         let body = json!({
             "type": "connection.test",
@@ -105,12 +122,7 @@ impl Webhook {
             },
         });
         let webhook = Arc::clone(self);
-        let letter = Letter {
-            id,
-            since: Timestamp::now(),
-            body,
-        };
-        let sending = tokio::spawn(async move { webhook.send(&place, &letter).await });
+        let sending = tokio::spawn(async move { webhook.send(&place, id, &body).await });
         tokio::time::timeout(wait, sending).await.ok()?.ok()
     }
 
@@ -118,13 +130,17 @@ impl Webhook {
     pub async fn run(&self) -> Infallible {
         let mut backoff = BACKOFF_FIRST;
         loop {
-            let Some((place, letter)) = self.next() else {
+            let Some((place, notice)) = self.next() else {
                 self.filled.notified().await;
                 continue;
             };
-            match self.send(&place, &letter).await {
-                Ok(()) => backoff = BACKOFF_FIRST,
-                Err(reason) if Timestamp::now().duration_since(letter.since) > TRIED_FOR => {
+            match self.send(&place, notice.id, &notice.body).await {
+                Ok(()) => {
+                    self.remove(notice.id);
+                    backoff = BACKOFF_FIRST;
+                }
+                Err(reason) if Timestamp::now().duration_since(notice.since) > TRIED_FOR => {
+                    self.remove(notice.id);
                     self.metrics.webhook(Delivery::dropped);
                     warn!(database = %self.database, reason, "The webhook did not take an event for a day; it is dropped");
                 }
@@ -132,7 +148,6 @@ impl Webhook {
                     if backoff == BACKOFF_FIRST {
                         warn!(database = %self.database, reason, "The webhook does not take an event; it is tried again");
                     }
-                    self.lock().waiting.push_front(letter);
                     sleep(backoff).await;
                     backoff = (backoff * 2).min(BACKOFF_MOST);
                 }
@@ -140,33 +155,31 @@ impl Webhook {
         }
     }
 
-    fn put(&self, id: Uuid, body: Value) {
-        let mut state = self.lock();
-        if state.place.is_none() {
-            return;
+    /// The oldest, which stays until it has arrived.
+    fn next(&self) -> Option<(Box<RawEndpoint>, Notice)> {
+        let state = self.lock();
+        match &state.place {
+            Place::At(place) => Some((place.clone(), state.waiting.front()?.clone())),
+            Place::Unknown | Place::Nowhere => None,
         }
-        state.waiting.push_back(Letter {
-            id,
-            since: Timestamp::now(),
-            body,
-        });
-        if state.waiting.len() > WAITING_MAX {
-            state.waiting.pop_front();
-            self.metrics.webhook(Delivery::dropped);
-            info!(database = %self.database, "More events wait for the webhook than are kept; the oldest is dropped");
-        }
-        drop(state);
-        self.filled.notify_one();
     }
 
-    fn next(&self) -> Option<(RawEndpoint, Letter)> {
-        let mut state = self.lock();
-        let place = state.place.clone()?;
-        Some((place, state.waiting.pop_front()?))
+    fn remove(&self, id: Uuid) {
+        self.lock().waiting.retain(|notice| notice.id != id);
+        self.forget(vec![id]);
     }
 
-    async fn send(&self, place: &RawEndpoint, letter: &Letter) -> Result<(), String> {
-        let sent = self.post(place, letter).await;
+    /// Nobody has to tell these any more.
+    fn forget(&self, notices: Vec<Uuid>) {
+        if let Some(recorder) = &self.recorder
+            && !notices.is_empty()
+        {
+            recorder.told(notices);
+        }
+    }
+
+    async fn send(&self, place: &RawEndpoint, id: Uuid, body: &Value) -> Result<(), String> {
+        let sent = self.post(place, id, body).await;
         self.metrics.webhook(if sent.is_ok() {
             Delivery::sent
         } else {
@@ -175,7 +188,7 @@ impl Webhook {
         sent
     }
 
-    async fn post(&self, place: &RawEndpoint, letter: &Letter) -> Result<(), String> {
+    async fn post(&self, place: &RawEndpoint, id: Uuid, body: &Value) -> Result<(), String> {
         let target =
             open_target(&self.keyring.get(), self.database, place).map_err(|error| error.to_string())?;
         let key = target
@@ -184,15 +197,15 @@ impl Webhook {
         let Address::Http(http) = target.endpoint.service.address() else {
             return Err("it is no web address".into());
         };
-        let (id, now) = (letter.id.to_string(), Timestamp::now().as_second().to_string());
-        let signature = sign(&key, &id, &now, &letter.body.to_string());
+        let (id, now) = (id.to_string(), Timestamp::now().as_second().to_string());
+        let signature = sign(&key, &id, &now, &body.to_string());
         let headers = [
             ("webhook-id", id),
             ("webhook-timestamp", now),
             ("webhook-signature", signature),
         ];
         let until = Instant::now() + ANSWERS_WITHIN;
-        match post(&self.net, http, &headers, &letter.body, until).await {
+        match post(&self.net, http, &headers, body, until).await {
             Ok(200..=299) => Ok(()),
             Ok(status) => Err(format!("it answers with HTTP {status}")),
             Err(failure) => Err(failure.to_string()),
@@ -201,6 +214,53 @@ impl Webhook {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notifier for Webhook {
+    fn notices(&self, report: &Report, endpoint: Option<&Monitored>) -> Vec<Notice> {
+        if matches!(self.lock().place, Place::Nowhere) {
+            return Vec::new();
+        }
+        let news = report.events.iter().filter(|event| event.is_news());
+        news.map(|event| Notice {
+            id: event.id,
+            record: report.outcome.record,
+            since: Timestamp::now(),
+            body: body(self.database, event, report, endpoint),
+        })
+        .collect()
+    }
+
+    fn tell(&self, mut notices: Vec<Notice>) {
+        if notices.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        let mut surplus = Vec::new();
+        if matches!(state.place, Place::Nowhere) {
+            surplus.extend(notices.iter().map(|notice| notice.id));
+        } else {
+            // What was taken over from another process, or left for this one, may come twice.
+            let known: HashSet<_> = state.waiting.iter().map(|notice| notice.id).collect();
+            notices.retain(|notice| !known.contains(&notice.id));
+            state.waiting.extend(notices);
+            let dropped = state.waiting.len().saturating_sub(WAITING_MAX);
+            surplus.extend(state.waiting.drain(..dropped).map(|notice| notice.id));
+            for _ in &surplus {
+                self.metrics.webhook(Delivery::dropped);
+            }
+            if dropped > 0 {
+                info!(database = %self.database, dropped, "More events wait for the webhook than are kept; the oldest are dropped");
+            }
+        }
+        drop(state);
+        self.forget(surplus);
+        self.filled.notify_one();
+    }
+
+    fn retain(&self, keep: &dyn Fn(Uuid) -> bool) {
+        self.lock().waiting.retain(|notice| keep(notice.record));
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -64,11 +65,33 @@ pub enum StoreError {
     TooNew(i32, i32),
 }
 
+impl StoreError {
+    /// Whether somebody has emptied the store, or put back a copy that has no place for today.
+    fn is_of_missing_tables(&self) -> bool {
+        let code = match self {
+            Self::Refused(error) => error.code(),
+            _ => None,
+        };
+        [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::INVALID_SCHEMA_NAME,
+            // No partition takes the row; there are no other checks.
+            SqlState::CHECK_VIOLATION,
+        ]
+        .iter()
+        .any(|missing| code == Some(missing))
+    }
+}
+
 /// Into how many parts the endpoints of a database are dealt.
 pub const SHARDS: u16 = 64;
 
 /// In their order; what is here is never changed, but added to.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("hours.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("hours.sql"),
+    include_str!("notices.sql"),
+];
 
 /// Taken while tables are made or partitions come and go: several sidecars may start at once.
 const LOCK: i64 = 0x696e_7369_6768_7470;
@@ -98,7 +121,7 @@ impl Store {
         })
     }
 
-    /// Makes or updates the tables, the first time that the store is there.
+    /// Makes or updates the tables, the first time that the store is there, or is there without them.
     async fn prepare(&self) -> Result<(), StoreError> {
         if !self.is_ready.load(Ordering::Relaxed) {
             self.migrate().await?;
@@ -235,6 +258,9 @@ impl Store {
         let is_away = result.is_err();
         if let Err(error) = &result {
             self.counts.failures.fetch_add(1, Ordering::Relaxed);
+            if error.is_of_missing_tables() {
+                self.is_ready.store(false, Ordering::Relaxed);
+            }
             if !self.is_away.swap(is_away, Ordering::Relaxed) {
                 warn!(%error, "The store is away: probing and write-back go on without it");
             }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insightpulse_domain::Outcome;
+use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::types::Json;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use super::{SHARDS, Store, StoreError, in_time};
 use crate::judge::{Asked, Judge};
 use crate::monitor::{Known, Monitor};
+use crate::notice::{Notice, Notifier};
 use crate::outbox::{Outbox, Urgency};
 use crate::report::{Event, Report};
 
@@ -23,6 +26,7 @@ pub struct Member {
     pub database: Uuid,
     pub monitor: Arc<Monitor>,
     pub outbox: Arc<Outbox>,
+    pub notifier: Arc<dyn Notifier>,
     /// Another sidecar was told that something has changed.
     pub on_hint: Arc<dyn Fn() + Send + Sync>,
 }
@@ -178,7 +182,11 @@ impl Replica {
 
     async fn share(&mut self, member: &Member, is_due: bool) -> Result<(), StoreError> {
         let database = member.database;
-        let is_first = !self.databases.contains_key(&database);
+        // We have none of it at first, and when somebody has emptied the store.
+        let has_none = self
+            .databases
+            .get(&database)
+            .is_none_or(|share| share.shards.is_empty());
         let mut client = self.store.pool.get().await?;
         let id = self.store.id;
         let is_patient = self.is_patient();
@@ -191,7 +199,7 @@ impl Replica {
         let held = HELD.as_secs_f64();
         let (mine, hint, handed) = in_time(async {
             let transaction = client.transaction().await?;
-            if is_first {
+            if has_none {
                 transaction
                     .execute(
                         "INSERT INTO insightpulse.shard (database, shard) \
@@ -248,7 +256,8 @@ impl Replica {
                 .map(|row| row.get(0))
                 .collect();
             let hint: i64 = transaction
-                .query_one("SELECT counter FROM insightpulse.hint WHERE database = $1", &[&database])
+                .query_one("SELECT coalesce((SELECT counter FROM insightpulse.hint WHERE database = $1), 0)",
+                    &[&database],)
                 .await?
                 .get(0);
             let owned: Vec<_> = mine.iter().copied().collect();
@@ -283,9 +292,9 @@ impl Replica {
         };
         member.monitor.own(&mine, until - MARGIN);
         if lost > 0 {
-            member
-                .outbox
-                .retain(|record| mine.contains(&super::shard_of(record)));
+            let is_ours = |record| mine.contains(&super::shard_of(record));
+            member.outbox.retain(is_ours);
+            member.notifier.retain(&is_ours);
         }
         let share = self.databases.entry(database).or_default();
         share.shards = mine;
@@ -315,7 +324,7 @@ impl Store {
     async fn read(&self, member: &Member, shards: &HashSet<i16>) -> Result<Vec<Known>, StoreError> {
         let shards: Vec<_> = shards.iter().copied().collect();
         let client = self.pool.get().await?;
-        let (known, reports, events) = in_time(async {
+        let (known, reports, events, notices) = in_time(async {
             let known = client
                 .query(
                     "SELECT record, revision, judge, newest_probe, \
@@ -336,7 +345,14 @@ impl Store {
                     &[&member.database, &shards],
                 )
                 .await?;
-            Ok((known, reports, events))
+            let notices = client
+                .query(
+                    "SELECT id, record, extract(epoch FROM since)::float8, body FROM insightpulse.notice \
+                      WHERE database = $1 AND shard = ANY($2) ORDER BY since",
+                    &[&member.database, &shards],
+                )
+                .await?;
+            Ok((known, reports, events, notices))
         })
         .await?;
         let mut events_of: HashMap<Uuid, Vec<Event>> = HashMap::new();
@@ -353,6 +369,15 @@ impl Store {
                 member.outbox.put(report, Urgency::Changed);
             }
         }
+        let notices = notices.iter().filter_map(|row| {
+            Some(Notice {
+                id: row.get(0),
+                record: row.get(1),
+                since: Timestamp::from_second(row.get::<_, f64>(2) as i64).ok()?,
+                body: row.try_get::<_, Json<Value>>(3).ok()?.0,
+            })
+        });
+        member.notifier.tell(notices.collect());
         Ok(known
             .iter()
             .filter_map(|row| {
@@ -372,7 +397,7 @@ impl Store {
         let client = self.pool.get().await?;
         in_time(async {
             for table in [
-                "shard", "hint", "endpoint", "handover", "report", "event", "rollup", "sample",
+                "shard", "hint", "endpoint", "handover", "report", "event", "notice", "rollup", "sample",
             ] {
                 client
                     .execute(

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, in_time, shard_of};
 use crate::history::Sample;
 use crate::judge::{Asked, Judge};
+use crate::notice::{Notice, Notifier};
 use crate::outbox::{Outbox, Urgency};
 use crate::report::Report;
 
@@ -28,6 +29,9 @@ pub struct Entry {
     pub sample: Sample,
     pub judge: Judge,
     pub revision: i64,
+    pub notices: Vec<Notice>,
+    /// It may be written, and the answer lost.
+    pub was_tried: bool,
 }
 
 /// Takes in one database's results.
@@ -40,6 +44,8 @@ enum Letter {
     HandOver(Box<Outcome>, Asked),
     /// These have arrived at Odoo.
     Arrived(Vec<Arrived>),
+    /// These notices have arrived, or are not to be told any more.
+    Told(Vec<Uuid>),
 }
 
 /// A report that Odoo has.
@@ -59,6 +65,8 @@ pub struct Writer {
     backlog: VecDeque<Entry>,
     /// Odoo has these, and the store may still have them as well.
     arrived: Vec<Arrived>,
+    /// Who was to be told has these notices, and the store may still have them as well.
+    told: Vec<Uuid>,
 }
 
 /// Results of one transaction.
@@ -83,6 +91,7 @@ impl Recorder {
             letters,
             backlog: VecDeque::new(),
             arrived: Vec::new(),
+            told: Vec::new(),
         };
         (Self(sender), writer)
     }
@@ -106,11 +115,17 @@ impl Recorder {
         });
         self.0.send(Letter::Arrived(arrived.collect())).ok();
     }
+
+    /// These notices have arrived, or are not to be told any more.
+    pub fn told(&self, notices: Vec<Uuid>) {
+        self.0.send(Letter::Told(notices)).ok();
+    }
 }
 
 impl Writer {
-    /// Writes until `stop` or until nobody sends any more, and then what is left.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Writes until `stop` or until nobody sends any more, and then what is left; has it told what
+    /// is written.
+    pub async fn run(mut self, notifier: Arc<dyn Notifier>, stop: CancellationToken) {
         let mut letters = Vec::new();
         loop {
             let received = tokio::select! {
@@ -124,7 +139,7 @@ impl Writer {
                 () = stop.cancelled() => {
                     self.letters.close();
                     while self.letters.recv_many(&mut letters, BATCH).await > 0 {}
-                    self.take(&mut letters).await;
+                    self.take(&mut letters, &*notifier).await;
                     return;
                 }
             };
@@ -136,27 +151,28 @@ impl Writer {
                     letters.push(letter);
                 }
             }
-            self.take(&mut letters).await;
+            self.take(&mut letters, &*notifier).await;
         }
     }
 
     fn is_behind(&self) -> bool {
-        !self.backlog.is_empty() || !self.arrived.is_empty()
+        !self.backlog.is_empty() || !self.arrived.is_empty() || !self.told.is_empty()
     }
 
     /// Nothing is asked of a store that is away: an answer that does not come would keep results
     /// from Odoo. The leases ask it all the time, and so learn when it is back.
-    async fn take(&mut self, letters: &mut Vec<Letter>) {
+    async fn take(&mut self, letters: &mut Vec<Letter>, notifier: &dyn Notifier) {
         let (mut entries, mut strange) = (Vec::new(), Vec::new());
         for letter in letters.drain(..) {
             match letter {
                 Letter::Entry(entry) => entries.push(*entry),
                 Letter::HandOver(outcome, asked) => strange.push((*outcome, asked)),
                 Letter::Arrived(reports) => self.arrived.extend(reports),
+                Letter::Told(notices) => self.told.extend(notices),
             }
         }
         if !entries.is_empty() {
-            self.write(entries).await;
+            self.write(entries, notifier).await;
         }
         if !strange.is_empty() {
             let is_handed_over = !self.store.is_away() && {
@@ -174,17 +190,20 @@ impl Writer {
     }
 
     async fn forget_arrived(&mut self) {
-        if !self.arrived.is_empty() && !self.store.is_away() {
-            let forgotten = self.forget(&self.arrived).await;
+        let has_some = !self.arrived.is_empty() || !self.told.is_empty();
+        if has_some && !self.store.is_away() {
+            let forgotten = self.forget(&self.arrived, &self.told).await;
             if self.store.noted(forgotten).is_ok() {
                 self.arrived.clear();
+                self.told.clear();
             }
         }
         // What stays is delivered again by whoever comes next, and does no harm.
         self.arrived.truncate(BACKLOG_MAX);
+        self.told.truncate(BACKLOG_MAX);
     }
 
-    async fn write(&mut self, entries: Vec<Entry>) {
+    async fn write(&mut self, mut entries: Vec<Entry>, notifier: &dyn Notifier) {
         // What is older is written first, or it would be taken for what is newest.
         self.catch_up().await;
         if self.backlog.is_empty() && !self.store.is_away() {
@@ -194,15 +213,18 @@ impl Writer {
                     // Somebody else's endpoint by now: what it is like is for them to say.
                     if owned.contains(&shard_of(entry.report.outcome.record)) {
                         self.outbox.put(entry.report, entry.urgency);
+                        notifier.tell(entry.notices);
                     } else {
                         self.store.count_dropped(1);
                     }
                 }
                 return;
             }
+            entries.iter_mut().for_each(|entry| entry.was_tried = true);
         }
         for entry in entries {
             self.outbox.put(entry.report.clone(), entry.urgency);
+            notifier.tell(entry.notices.clone());
             self.backlog.push_back(entry);
         }
         let surplus = self.backlog.len().saturating_sub(BACKLOG_MAX);
@@ -233,10 +255,12 @@ impl Writer {
                     self.store
                         .count_dropped(entries.len() - entries.iter().filter(is_ours).count());
                 }
-                Err(_) => entries
-                    .into_iter()
-                    .rev()
-                    .for_each(|entry| self.backlog.push_front(entry)),
+                Err(_) => entries.into_iter().rev().for_each(|entry| {
+                    self.backlog.push_front(Entry {
+                        was_tried: true,
+                        ..entry
+                    });
+                }),
             }
             self.store.set_behind(self.database, self.backlog.len());
         }
@@ -263,12 +287,20 @@ impl Writer {
             .map(drop)
     }
 
-    async fn forget(&self, arrived: &[Arrived]) -> Result<(), StoreError> {
+    async fn forget(&self, arrived: &[Arrived], told: &[Uuid]) -> Result<(), StoreError> {
         let client = self.store.pool.get().await?;
         let records: Vec<_> = arrived.iter().map(|one| one.record).collect();
         let probes: Vec<_> = arrived.iter().map(|one| one.probe).collect();
         let events: Vec<_> = arrived.iter().flat_map(|one| &one.events).collect();
         in_time(async {
+            if !told.is_empty() {
+                client
+                    .execute("DELETE FROM insightpulse.notice WHERE id = ANY($1)", &[&told])
+                    .await?;
+            }
+            if arrived.is_empty() {
+                return Ok(());
+            }
             client
                 .execute(
                     "DELETE FROM insightpulse.report AS kept \
@@ -320,6 +352,7 @@ async fn commit(
             judgements(&transaction, database, &ours).await?;
             let with_report: Vec<_> = ours.iter().copied().filter(|entry| has_report(entry)).collect();
             reports(&transaction, database, &with_report).await?;
+            notices(&transaction, database, &ours).await?;
         }
         transaction.commit().await?;
         store
@@ -347,15 +380,22 @@ async fn samples(
         .iter()
         .map(|entry| entry.sample.observed.as_secs_f32())
         .collect();
-    // One statement for both. A clock of ours that is a day off must not lose what was measured:
+    let probes: Vec<_> = entries.iter().map(|entry| entry.report.outcome.probe).collect();
+    let was_tried: Vec<_> = entries.iter().map(|entry| entry.was_tried).collect();
+    // What was tried before and is in is no newer than what is known of its endpoint, which was
+    // written with it. One statement for both. A clock of ours that is a day off must not lose what was measured:
     // there are partitions around the store's own day alone.
     transaction
         .execute(
             "WITH given AS ( \
                  SELECT record, latency_ms, observed_s, \
                         CASE WHEN abs(extract(epoch FROM now()) - at) < 80000 THEN to_timestamp(at) ELSE now() END AS at \
-                   FROM unnest($2::uuid[], $3::float8[], $4::float4[], $5::float4[]) \
-                        AS given(record, at, latency_ms, observed_s) \
+                   FROM unnest($2::uuid[], $3::float8[], $4::float4[], $5::float4[], $6::uuid[], $7::bool[]) \
+                        AS given(record, at, latency_ms, observed_s, probe, was_tried) \
+                  WHERE NOT (was_tried AND EXISTS ( \
+                            SELECT FROM insightpulse.endpoint AS known \
+                             WHERE known.database = $1 AND known.record = given.record \
+                               AND known.newest_probe >= given.probe)) \
              ), kept AS ( \
                  INSERT INTO insightpulse.sample (database, record, at, latency_ms, observed_s) \
                  SELECT $1, record, at, latency_ms, observed_s FROM given \
@@ -372,7 +412,9 @@ async fn samples(
                          up_s = known.up_s + excluded.up_s, \
                          latency_sum_ms = known.latency_sum_ms + excluded.latency_sum_ms, \
                          latency_max_ms = greatest(known.latency_max_ms, excluded.latency_max_ms)",
-            &[&database, &records, &at, &latency, &observed],
+            &[
+                &database, &records, &at, &latency, &observed, &probes, &was_tried,
+            ],
         )
         .await?;
     Ok(())
@@ -460,6 +502,34 @@ async fn reports(
                     FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::jsonb[]) AS given(id, record, shard, event) \
              ON CONFLICT (id) DO NOTHING",
             &[&database, &ids, &records, &shards, &events],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What was told meanwhile is forgotten afterwards: the word of that comes later than the entry.
+async fn notices(
+    transaction: &Transaction<'_>,
+    database: Uuid,
+    entries: &[&Entry],
+) -> Result<(), tokio_postgres::Error> {
+    let notices: Vec<_> = entries.iter().flat_map(|entry| &entry.notices).collect();
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = notices.iter().map(|notice| notice.id).collect();
+    let records: Vec<_> = notices.iter().map(|notice| notice.record).collect();
+    let shards: Vec<_> = notices.iter().map(|notice| shard_of(notice.record)).collect();
+    let since: Vec<_> = notices.iter().map(|notice| seconds(notice.since)).collect();
+    let bodies: Vec<_> = notices.iter().map(|notice| Json(&notice.body)).collect();
+    transaction
+        .execute(
+            "INSERT INTO insightpulse.notice \
+                  SELECT id, $1, record, shard, to_timestamp(since), body \
+                    FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::float8[], $6::jsonb[]) \
+                         AS given(id, record, shard, since, body) \
+             ON CONFLICT (id) DO NOTHING",
+            &[&database, &ids, &records, &shards, &since, &bodies],
         )
         .await?;
     Ok(())

@@ -33,12 +33,16 @@ pub enum Mood {
     AccessDenied,
     /// Odoo knows the key, and the method is not this user's.
     Forbidden,
+    /// It answers all but results, for which a proxy says that it is away.
+    NoResults,
 }
 
 struct Shared {
     mood: Mutex<Mood>,
     /// The batches that had something in them, in order.
     batches: Mutex<Vec<Vec<Value>>>,
+    /// Those that came while it took none.
+    refused: Mutex<Vec<Vec<Value>>>,
     /// The endpoints that are to be monitored, as `monitored_endpoints` has them.
     monitored: Mutex<Vec<Value>>,
     webhook: Mutex<Option<Value>>,
@@ -60,6 +64,7 @@ impl FakeOdoo {
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Well),
             batches: Mutex::default(),
+            refused: Mutex::default(),
             monitored: Mutex::default(),
             webhook: Mutex::default(),
             database: Mutex::new(DATABASE_UUID),
@@ -111,6 +116,11 @@ impl FakeOdoo {
         lock(&self.shared.batches).clone()
     }
 
+    /// All outcomes that it did not take.
+    pub fn refused(&self) -> Vec<Value> {
+        lock(&self.shared.refused).concat()
+    }
+
     /// All outcomes so far.
     pub fn outcomes(&self) -> Vec<Value> {
         self.batches().concat()
@@ -133,7 +143,7 @@ impl Respond for Answers {
             Mood::Html => return ResponseTemplate::new(200).set_body_string("<html>Sign in</html>"),
             Mood::AccessDenied => return fault("odoo.exceptions.AccessDenied"),
             Mood::Forbidden => return fault("odoo.exceptions.AccessError"),
-            Mood::Well => {}
+            Mood::Well | Mood::NoResults => {}
         }
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
         let service = &body["params"]["service"];
@@ -174,6 +184,10 @@ impl Respond for Answers {
                     return fault("odoo.exceptions.AccessError");
                 }
                 let batch = arguments[6]["results"].as_array().expect("a batch").clone();
+                if mood == Mood::NoResults {
+                    lock(&self.0.refused).push(batch);
+                    return ResponseTemplate::new(502);
+                }
                 let ids: Vec<_> = batch.iter().map(|outcome| outcome["id"].clone()).collect();
                 if !batch.is_empty() {
                     lock(&self.0.batches).push(batch);

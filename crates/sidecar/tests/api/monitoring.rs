@@ -50,7 +50,7 @@ async fn what_a_restart_finds_is_not_told_again() {
     let odoo = FakeOdoo::start().await;
     let known = changed(
         &broken(7),
-        &json!({"status": "failed", "last_probe": Uuid::from_u128(u128::MAX >> 8)}),
+        &json!({"status": "failed", "last_probe": Uuid::from_u128(u128::MAX >> 4)}),
     );
     odoo.monitor(&[known]);
     let home = crate::service::Home::new(odoo.url());
@@ -63,7 +63,28 @@ async fn what_a_restart_finds_is_not_told_again() {
         .expect("text")
         .parse()
         .expect("a uuid");
-    assert!(probe > Uuid::from_u128(u128::MAX >> 8), "{probe}");
+    assert!(probe > Uuid::from_u128(u128::MAX >> 4), "{probe}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_for_a_restart_is_told_once() {
+    let odoo = FakeOdoo::start().await;
+    let known = json!({"status": "success", "last_probe": Uuid::from_u128(1), "failure_threshold": 1});
+    odoo.monitor(&[changed(&broken(7), &known)]);
+    odoo.set(Mood::NoResults);
+    let home = crate::service::Home::new(odoo.url());
+    let service = home.start().await;
+    eventually("it is known to have failed", || {
+        !events(&odoo.refused()).is_empty()
+    })
+    .await;
+    service.stop().await;
+    odoo.set(Mood::Well);
+    // Odoo lists what it knew before.
+    let service = home.start().await;
+    odoo.wait_for(3).await;
+    assert_eq!(events(&odoo.outcomes()), [(7, json!("success"), json!("failed"))]);
     service.stop().await;
 }
 

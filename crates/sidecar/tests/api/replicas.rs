@@ -1,17 +1,22 @@
 //! Several sidecars on one PostgreSQL: they share the work, and what one knew another goes on from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use insightpulse_monitor::{Retention, StoreSettings};
 use insightpulse_test_support::{Cluster, FaultServer, Options, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::fake_odoo::{FakeOdoo, Mood};
 use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, endpoint, monitored};
+use crate::webhook::{arrived, hook, ids, look_at_all, receiver};
 
 /// A store of the test's own, empty.
 fn store() -> (Cluster, StoreSettings) {
@@ -146,6 +151,72 @@ async fn what_a_stopped_one_had_not_delivered_the_next_one_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_webhook_has_not_taken_the_next_one_tells() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let (deaf, hearing) = (receiver(u64::MAX).await, receiver(0).await);
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let first = home.start().await;
+    odoo.set_webhook(Some(hook(&first, &deaf.uri()).await));
+    odoo.monitor(&[broken(7)]);
+    look_at_all(&first).await;
+    let tried = arrived(&deaf, 1).await;
+    let notices = || cluster.sql("select count(*) from insightpulse.notice");
+    assert_eq!(notices(), "1");
+    odoo.set_webhook(Some(hook(&first, &hearing.uri()).await));
+    first.stop().await;
+    let second = home.start().await;
+    assert_eq!(arrived(&hearing, 1).await, tried[..1]);
+    eventually("it is not kept any longer", || notices() == "0").await;
+    second.stop().await;
+    let third = home.start().await;
+    eventually("it has all of it", || shares(&cluster) == [64]).await;
+    look_at_all(&third).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(ids(&hearing).await.len(), 1);
+    third.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_store_it_tells_the_webhook_once() {
+    let (cluster, settings) = store();
+    let server = crate::service::cluster();
+    let odoo = FakeOdoo::start().await;
+    let receiver = receiver(0).await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let first = home.start().await;
+    odoo.set_webhook(Some(hook(&first, &receiver.uri()).await));
+    odoo.monitor(&[changed(
+        &monitored(&endpoint(7, server.port())),
+        &json!({"username": "guest"}),
+    )]);
+    look_at_all(&first).await;
+    odoo.wait_for(1).await;
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    server.sql("alter role guest nologin");
+    arrived(&receiver, 1).await;
+    cluster.sql("alter role sidecar login");
+    eventually("what was kept is written down", || {
+        cluster.sql("select count(*) from insightpulse.endpoint where judge->>'told' = 'failed'") == "1"
+    })
+    .await;
+    eventually("nothing is left to tell", || {
+        cluster.sql("select count(*) from insightpulse.notice") == "0"
+    })
+    .await;
+    first.stop().await;
+    let second = home.start().await;
+    eventually("it has all of it", || shares(&cluster) == [64]).await;
+    look_at_all(&second).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(ids(&receiver).await.len(), 1);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_store_it_goes_on_and_catches_up() {
     let (cluster, settings) = store();
     let odoo = FakeOdoo::start().await;
@@ -168,6 +239,153 @@ async fn without_its_store_it_goes_on_and_catches_up() {
     assert_eq!(samples(), 1);
     cluster.sql("alter role sidecar login");
     eventually("what was kept is written down", || samples() >= 3).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_somebody_has_emptied_is_filled_again() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    let service = home.start().await;
+    odoo.wait_for(1).await;
+    let samples = || -> u64 {
+        let count = cluster.sql("select count(*) from insightpulse.sample");
+        count.parse().expect("a number")
+    };
+    eventually("it is written down", || samples() >= 1).await;
+    cluster.sql("drop schema insightpulse cascade");
+    eventually("its tables are there again", || {
+        cluster.sql("select to_regclass('insightpulse.notice') is not null") == "t"
+    })
+    .await;
+    eventually("it has all of it", || shares(&cluster) == [64]).await;
+    eventually("it is written down again", || samples() >= 1).await;
+    // Of a copy that is old, the partitions end before today.
+    cluster.sql("do $$ declare name text; begin for name in select inhrelid::regclass from pg_inherits \
+                 where inhparent = 'insightpulse.sample'::regclass loop execute 'drop table ' || name; end loop; end $$");
+    eventually("there is a place for today", || samples() >= 1).await;
+    let told = odoo.outcomes().len();
+    odoo.wait_for(told + 1).await;
+    let events: usize = odoo
+        .outcomes()
+        .iter()
+        .filter_map(|outcome| outcome["events"].as_array().map(Vec::len))
+        .sum();
+    assert_eq!(events, 1);
+    service.stop().await;
+}
+
+/// A way to the store that can lose the answers to commits of samples, and the connection with them.
+async fn forgetful_way_to(port: u16) -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let own = listener.local_addr().expect("bound").port();
+    let loses = Arc::new(AtomicBool::new(false));
+    let is_losing = Arc::clone(&loses);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(forward(client, port, Arc::clone(&is_losing)));
+        }
+    });
+    (own, loses)
+}
+
+async fn forward(client: TcpStream, port: u16, is_losing: Arc<AtomicBool>) {
+    let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the store");
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let has_samples = AtomicBool::new(false);
+    let there = async {
+        let mut bytes = vec![0; 65_536];
+        while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
+            if has(&bytes[..read], b"INSERT INTO insightpulse.sample") {
+                has_samples.store(true, Ordering::SeqCst);
+            }
+            to_server.write_all(&bytes[..read]).await.ok();
+        }
+    };
+    let back = async {
+        let mut bytes = vec![0; 65_536];
+        while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
+            let is_commit = has(&bytes[..read], b"COMMIT\0");
+            if is_commit && has_samples.swap(false, Ordering::SeqCst) && is_losing.load(Ordering::SeqCst) {
+                return;
+            }
+            to_client.write_all(&bytes[..read]).await.ok();
+        }
+    };
+    tokio::select! {
+        () = back => {}
+        () = there => {}
+    }
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_counts_once() {
+    let (cluster, mut settings) = store();
+    let (port, loses) = forgetful_way_to(cluster.port()).await;
+    settings.url =
+        format!("postgresql://sidecar:canary-of-the-store@127.0.0.1:{port}/postgres?sslmode=disable").into();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    let service = home.start().await;
+    odoo.wait_for(1).await;
+    let count = |what: &str| -> u64 {
+        let count = cluster.sql(&format!("select {what}"));
+        count.parse().expect("a number")
+    };
+    let samples = || count("count(*) from insightpulse.sample");
+    eventually("it is written down", || samples() >= 1).await;
+    loses.store(true, Ordering::SeqCst);
+    let before = samples();
+    eventually("it is written down, and nobody is told", || samples() > before).await;
+    loses.store(false, Ordering::SeqCst);
+    let before = samples();
+    eventually("it goes on", || samples() >= before + 2).await;
+    assert_eq!(count("count(*) - count(distinct at) from insightpulse.sample"), 0);
+    assert_eq!(count("sum(probes) from insightpulse.rollup"), samples());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_by_one_whose_clock_is_ahead_does_not_outlive_its_time() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    odoo.monitor(&[broken(7)]);
+    let service = home.start().await;
+    let mut outcome = odoo.wait_for(1).await.remove(0);
+    eventually("it is written down", || {
+        cluster.sql("select count(*) from insightpulse.endpoint") == "1"
+    })
+    .await;
+    let ahead = Uuid::from_u128(u128::MAX >> 4);
+    outcome["probe"] = json!(ahead);
+    cluster.sql(&format!(
+        "insert into insightpulse.handover select '{ahead}', database, shard, true, $json${outcome}$json$ from insightpulse.endpoint"
+    ));
+    let probes = || -> Vec<Uuid> {
+        let outcomes = odoo.outcomes();
+        outcomes
+            .iter()
+            .filter_map(|outcome| outcome["probe"].as_str()?.parse().ok())
+            .collect()
+    };
+    eventually("it has come", || probes().contains(&ahead)).await;
+    eventually("what comes after it is newer", || {
+        probes().iter().any(|probe| *probe > ahead)
+    })
+    .await;
+    assert!(probes().is_sorted(), "{:?}", probes());
     service.stop().await;
 }
 

@@ -9,8 +9,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::fake_odoo::FakeOdoo;
 use crate::service::{DATABASE_UUID, Service, changed, endpoint, monitored};
 
-/// The receiver, whose first answers are as bad as the test wants.
-async fn receiver(failures: u64) -> MockServer {
+/// A receiver, whose first answers are as bad as the test wants.
+pub async fn receiver(failures: u64) -> MockServer {
     let server = MockServer::start().await;
     if failures > 0 {
         Mock::given(method("POST"))
@@ -27,7 +27,7 @@ async fn receiver(failures: u64) -> MockServer {
 }
 
 /// As Odoo tells of it, with a key that is sealed for it.
-async fn hook(service: &Service, url: &str) -> Value {
+pub async fn hook(service: &Service, url: &str) -> Value {
     let hook = json!({"record": Uuid::from_u128(99), "kind": "api", "base_url": url});
     let item = json!({"field": "api_key", "secret": "a secret of some length", "endpoint": hook});
     let answer = service
@@ -36,9 +36,18 @@ async fn hook(service: &Service, url: &str) -> Value {
     changed(&hook, &json!({"api_key": answer.json()["tokens"][0]}))
 }
 
-async fn look_at_all(service: &Service) {
+pub async fn look_at_all(service: &Service) {
     let body = json!({"database": DATABASE_UUID, "database_name": "production", "all": true});
     assert_eq!(service.post("/v1/endpoints", &body).await.status, 202);
+}
+
+fn broken() -> Value {
+    monitored(&changed(&endpoint(7, 5432), &json!({"base_url": null})))
+}
+
+/// What Odoo lists once it knows.
+fn known_to_be_broken() -> Value {
+    changed(&broken(), &json!({"status": "failed"}))
 }
 
 async fn bodies(server: &MockServer) -> Vec<Value> {
@@ -49,6 +58,24 @@ async fn bodies(server: &MockServer) -> Vec<Value> {
         .collect()
 }
 
+/// The id of each message that came, whatever it was answered.
+pub async fn ids(server: &MockServer) -> Vec<String> {
+    let requests = server.received_requests().await.expect("recorded");
+    let id = |request: &wiremock::Request| request.headers["webhook-id"].to_str().expect("text").to_owned();
+    requests.iter().map(id).collect()
+}
+
+/// Waits until so many have come.
+pub async fn arrived(server: &MockServer, messages: usize) -> Vec<String> {
+    let now = || {
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async { ids(server).await })
+        })
+    };
+    eventually("messages have come", || now().len() >= messages).await;
+    now()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_told_signed_and_again_until_it_has_arrived() {
     let receiver = receiver(1).await;
@@ -56,17 +83,9 @@ async fn an_event_is_told_signed_and_again_until_it_has_arrived() {
     odoo.set_webhook(Some(
         hook(&service, &format!("{}/hook?a=b", receiver.uri())).await,
     ));
-    odoo.monitor(&[monitored(&changed(
-        &endpoint(7, 5432),
-        &json!({"base_url": null}),
-    ))]);
+    odoo.monitor(&[broken()]);
     look_at_all(&service).await;
-    eventually("it has come twice", || {
-        tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async { bodies(&receiver).await.len() == 2 })
-        })
-    })
-    .await;
+    arrived(&receiver, 2).await;
     let requests = receiver.received_requests().await.expect("recorded");
     let header = |index: usize, name: &str| requests[index].headers[name].to_str().expect("text").to_owned();
     assert_eq!(header(0, "webhook-id"), header(1, "webhook-id"));
@@ -79,6 +98,59 @@ async fn an_event_is_told_signed_and_again_until_it_has_arrived() {
         body["data"]["id"].as_str().expect("an id"),
         header(1, "webhook-id")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_has_not_taken_is_told_after_a_restart() {
+    let (deaf, hearing) = (receiver(u64::MAX).await, receiver(0).await);
+    let (service, odoo, home) = Service::with_odoo().await;
+    odoo.set_webhook(Some(hook(&service, &deaf.uri()).await));
+    odoo.monitor(&[broken()]);
+    look_at_all(&service).await;
+    let tried = arrived(&deaf, 1).await;
+    odoo.set_webhook(Some(hook(&service, &hearing.uri()).await));
+    odoo.wait_for(1).await;
+    odoo.monitor(&[known_to_be_broken()]);
+    service.stop().await;
+    let service = home.start().await;
+    assert_eq!(arrived(&hearing, 1).await, tried[..1]);
+    service.stop().await;
+    // It has arrived: there is nothing to tell.
+    let service = home.start().await;
+    look_at_all(&service).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(ids(&hearing).await.len(), 1);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_once_the_webhook_is_taken_away() {
+    let deaf = receiver(u64::MAX).await;
+    let (service, odoo, home) = Service::with_odoo().await;
+    odoo.set_webhook(Some(hook(&service, &deaf.uri()).await));
+    odoo.monitor(&[broken()]);
+    look_at_all(&service).await;
+    arrived(&deaf, 1).await;
+    odoo.wait_for(1).await;
+    odoo.monitor(&[known_to_be_broken()]);
+    odoo.set_webhook(None);
+    look_at_all(&service).await;
+    let body = json!({"database": DATABASE_UUID, "endpoint": endpoint(7, 5432)});
+    eventually("it is known", || {
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current()
+                .block_on(async { service.post("/v1/alerts", &body).await.json()["sent"].is_null() })
+        })
+    })
+    .await;
+    odoo.set_webhook(Some(hook(&service, &deaf.uri()).await));
+    let before = ids(&deaf).await.len();
+    service.stop().await;
+    let service = home.start().await;
+    look_at_all(&service).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(ids(&deaf).await.len(), before);
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
