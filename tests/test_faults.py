@@ -53,7 +53,8 @@ def center(databases: Databases, executable: Path, directory: Path) -> Iterator[
     second = Sidecar(directory / "faults_second", executable=executable)
     try:
         store.start()
-        shared = {"state_dir": str(first.directory), "store": new_store(store)}
+        # That, and the keyring, is all they have together.
+        shared = {"store": new_store(store)}
         for sidecar in (first, second):
             configure(sidecar, more=shared)
         odoo.start()

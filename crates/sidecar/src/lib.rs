@@ -15,6 +15,7 @@ mod private_file;
 mod reloading;
 mod secrets;
 pub mod settings;
+mod sharing;
 mod spool;
 pub mod startup;
 mod telemetry;

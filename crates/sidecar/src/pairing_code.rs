@@ -27,7 +27,7 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 10;
 
 /// Odoo runs a request again, after a serialization failure, within seconds.
-const REPEATED: Duration = Duration::from_secs(60);
+pub const REPEATED: Duration = Duration::from_secs(60);
 
 /// The code that is valid now, of which the file has only the digest.
 pub struct PairingCode {
@@ -45,8 +45,9 @@ pub struct Permit {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused;
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
+/// What is kept of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
     digest: Digest,
     expires_at: Timestamp,
     carry_over_from: Option<Uuid>,
@@ -92,7 +93,7 @@ impl PairingCode {
 
     /// Uses the code up. The same request may come again for a minute.
     pub fn redeem(&self, code: &str, request: &str, now: Timestamp) -> Result<Permit, Refused> {
-        let digest = Digest::of(normal_form(code).as_bytes());
+        let digest = digest_of(code);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(used) = &*used
             && used.digest == digest
@@ -101,16 +102,12 @@ impl PairingCode {
         {
             return Ok(used.permit);
         }
-        let stored = fs::read(&self.path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok())
-            .filter(|stored| stored.digest == digest && now < stored.expires_at)
+        let permit = self
+            .stored()
+            .and_then(|stored| stored.permit(code, now))
             .ok_or(Refused)?;
         // Who removes the file has the code; another process comes too late.
         fs::remove_file(&self.path).map_err(|_| Refused)?;
-        let permit = Permit {
-            carry_over_from: stored.carry_over_from,
-        };
         *used = Some(Used {
             digest,
             request: request.to_owned(),
@@ -119,6 +116,32 @@ impl PairingCode {
         });
         Ok(permit)
     }
+
+    /// What is in the file, for whoever keeps it elsewhere.
+    pub fn stored(&self) -> Option<Stored> {
+        let bytes = fs::read(&self.path).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// It is kept elsewhere now.
+    pub fn discard(&self, moved: &Stored) {
+        if self.stored().as_ref() == Some(moved) {
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+impl Stored {
+    /// What the code allows, if it is this one.
+    pub fn permit(&self, code: &str, now: Timestamp) -> Option<Permit> {
+        (self.digest == digest_of(code) && now < self.expires_at).then_some(Permit {
+            carry_over_from: self.carry_over_from,
+        })
+    }
+}
+
+fn digest_of(code: &str) -> Digest {
+    Digest::of(normal_form(code).as_bytes())
 }
 
 /// What people make of a code: blanks, small letters, an O for a zero.

@@ -1,5 +1,6 @@
 //! The databases that trust this sidecar, in a file of the state directory.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,34 @@ pub struct Pairing {
     /// Another database whose secrets this one may take over, for a while.
     #[serde(default)]
     pub carry_over_from: Option<Uuid>,
+}
+
+/// How a database is paired, or that it is not any more, so that two who know
+/// different things find out which is the newer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct Entry {
+    pub database: Uuid,
+    /// How often it has changed.
+    pub revision: i64,
+    pub pairing: Option<Pairing>,
+}
+
+/// An entry as the file has it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Gone {
+        database: Uuid,
+        revision: i64,
+        is_gone: bool,
+    },
+    There {
+        #[serde(default)]
+        revision: i64,
+        #[serde(flatten)]
+        pairing: Box<Pairing>,
+    },
 }
 
 /// The file with all pairings.
@@ -91,6 +120,12 @@ impl Pairings {
 
     /// All of them, in the order in which they were made.
     pub fn read(&self) -> anyhow::Result<Vec<Pairing>> {
+        let entries = self.entries()?.into_iter();
+        Ok(entries.filter_map(|entry| entry.pairing).collect())
+    }
+
+    /// Those that are there and those that were.
+    pub fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         let shown = self.0.display();
         let bytes = match fs::read(&self.0) {
             Ok(bytes) => bytes,
@@ -102,14 +137,49 @@ impl Pairings {
 
     /// Changes them; another process that does so waits.
     pub fn update<T>(&self, change: impl FnOnce(&mut Vec<Pairing>) -> T) -> anyhow::Result<T> {
+        self.rewrite(|entries| {
+            let mut pairings: Vec<_> = entries.iter().filter_map(|entry| entry.pairing.clone()).collect();
+            let answer = change(&mut pairings);
+            let mut before: HashMap<_, _> = entries.drain(..).map(|entry| (entry.database, entry)).collect();
+            for pairing in pairings {
+                let known = before.remove(&pairing.database);
+                entries.push(match known {
+                    Some(known) if known.pairing.as_ref() == Some(&pairing) => known,
+                    known => Entry {
+                        database: pairing.database,
+                        revision: known.map_or(0, |known| known.revision) + 1,
+                        pairing: Some(pairing),
+                    },
+                });
+            }
+            let mut gone: Vec<_> = before.into_values().map(Entry::gone).collect();
+            gone.sort_by_key(|entry| entry.database);
+            entries.extend(gone);
+            answer
+        })
+    }
+
+    /// Takes in what others know, where that is newer.
+    pub fn take(&self, others: &[Entry]) -> anyhow::Result<()> {
+        self.rewrite(|entries| {
+            for other in others {
+                match entries.iter_mut().find(|entry| entry.database == other.database) {
+                    Some(entry) => *entry = entry.clone().merge(other.clone()),
+                    None => entries.push(other.clone()),
+                }
+            }
+        })
+    }
+
+    fn rewrite<T>(&self, change: impl FnOnce(&mut Vec<Entry>) -> T) -> anyhow::Result<T> {
         let directory = self.0.parent().unwrap_or(Path::new("."));
         private_file::make_directory(directory)?;
         let _lock = private_file::lock(directory)?;
-        let before = self.read()?;
-        let mut pairings = before.clone();
-        let answer = change(&mut pairings);
-        if pairings != before {
-            let bytes = serde_json::to_vec_pretty(&pairings).context("encode pairings")?;
+        let before = self.entries()?;
+        let mut entries = before.clone();
+        let answer = change(&mut entries);
+        if entries != before {
+            let bytes = serde_json::to_vec_pretty(&entries).context("encode pairings")?;
             private_file::write(&self.0, &bytes)?;
         }
         Ok(answer)
@@ -130,5 +200,202 @@ impl Pairings {
             pairings.retain(|pairing| pairing.database != database);
             pairings.len() < before
         })
+    }
+}
+
+impl Entry {
+    /// Not paired any more.
+    fn gone(self) -> Self {
+        Self {
+            revision: self.revision + i64::from(self.pairing.is_some()),
+            pairing: None,
+            ..self
+        }
+    }
+
+    /// What both know together: the same whichever way round. A renewed API key outlives
+    /// whatever else was changed meanwhile, since the one before it dies.
+    pub fn merge(self, other: Self) -> Self {
+        let (before, mut newer) = if self.rank() < other.rank() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        if let (Some(before), Some(now)) = (before.pairing, &mut newer.pairing)
+            && (before.token, before.paired_at) == (now.token, now.paired_at)
+            && before.api_key_since > now.api_key_since
+        {
+            now.api_key = before.api_key;
+            now.api_key_since = before.api_key_since;
+            now.api_key_expires_at = before.api_key_expires_at;
+            newer.revision += 1;
+        }
+        newer
+    }
+
+    /// Greater is newer. Of two that were changed at the same time, one that is gone is.
+    fn rank(&self) -> impl Ord + use<> {
+        let pairing = self.pairing.as_ref();
+        let rest = pairing.map(|pairing| {
+            let key = (pairing.api_key_since, pairing.api_key.clone());
+            (pairing.paired_at, key, pairing.database_name.clone())
+        });
+        (self.revision, pairing.is_none(), rest)
+    }
+}
+
+impl From<Written> for Entry {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Gone {
+                database, revision, ..
+            } => Self {
+                database,
+                revision,
+                pairing: None,
+            },
+            Written::There { revision, pairing } => Self {
+                database: pairing.database,
+                revision,
+                pairing: Some(*pairing),
+            },
+        }
+    }
+}
+
+impl From<Entry> for Written {
+    fn from(entry: Entry) -> Self {
+        match entry.pairing {
+            Some(pairing) => Self::There {
+                revision: entry.revision,
+                pairing: Box::new(pairing),
+            },
+            None => Self::Gone {
+                database: entry.database,
+                revision: entry.revision,
+                is_gone: true,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("a time")
+    }
+
+    fn pairing(name: &str) -> Pairing {
+        Pairing {
+            database: Uuid::from_u128(1),
+            database_name: name.into(),
+            odoo_url: "https://odoo.example.com".into(),
+            login: "sidecar".into(),
+            api_key: "first".into(),
+            api_key_since: at(0),
+            api_key_expires_at: None,
+            token: Digest::of(b"token"),
+            paired_at: at(0),
+            carry_over_from: None,
+        }
+    }
+
+    fn there(revision: i64, pairing: Pairing) -> Entry {
+        Entry {
+            database: pairing.database,
+            revision,
+            pairing: Some(pairing),
+        }
+    }
+
+    fn gone(revision: i64) -> Entry {
+        Entry {
+            database: Uuid::from_u128(1),
+            revision,
+            pairing: None,
+        }
+    }
+
+    #[test]
+    fn the_newer_is_the_same_whichever_way_round() {
+        let renewed = Pairing {
+            api_key: "second".into(),
+            api_key_since: at(9),
+            ..pairing("a")
+        };
+        let renewed_and_renamed = Pairing {
+            database_name: "b".into(),
+            ..renewed.clone()
+        };
+        let anew = Pairing {
+            token: Digest::of(b"another"),
+            paired_at: at(5),
+            api_key_since: at(5),
+            ..pairing("a")
+        };
+        let check = |one: Entry, other: Entry, expected: Entry| {
+            assert_eq!(one.clone().merge(other.clone()), expected);
+            assert_eq!(other.merge(one), expected);
+        };
+        check(
+            there(1, pairing("a")),
+            there(2, pairing("b")),
+            there(2, pairing("b")),
+        );
+        check(there(1, pairing("a")), gone(2), gone(2));
+        check(there(3, pairing("a")), gone(2), there(3, pairing("a")));
+        check(there(2, pairing("a")), gone(2), gone(2));
+        check(
+            there(2, renewed.clone()),
+            there(3, pairing("b")),
+            there(4, renewed_and_renamed),
+        );
+        check(
+            there(2, renewed.clone()),
+            there(2, pairing("a")),
+            there(2, renewed.clone()),
+        );
+        check(there(3, anew.clone()), there(2, renewed), there(3, anew));
+        check(
+            there(2, pairing("b")),
+            there(2, pairing("a")),
+            there(2, pairing("b")),
+        );
+        let anew = Pairing {
+            paired_at: at(7),
+            ..pairing("a")
+        };
+        check(there(2, pairing("b")), there(2, anew.clone()), there(2, anew));
+    }
+
+    #[test]
+    fn each_change_is_newer_than_what_was_and_what_is_gone_is_remembered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pairings = Pairings::new(directory.path());
+        pairings.put(pairing("a")).expect("written");
+        pairings.update(|_| ()).expect("read");
+        assert_eq!(pairings.entries().expect("there"), [there(1, pairing("a"))]);
+        pairings.put(pairing("b")).expect("written");
+        assert_eq!(pairings.entries().expect("there"), [there(2, pairing("b"))]);
+        assert!(pairings.remove(Uuid::from_u128(1)).expect("written"));
+        assert!(!pairings.remove(Uuid::from_u128(1)).expect("written"));
+        assert_eq!(pairings.entries().expect("there"), [gone(3)]);
+        assert_eq!(pairings.read().expect("there"), []);
+        // What somebody else still has is older.
+        pairings.take(&[there(2, pairing("b"))]).expect("written");
+        assert_eq!(pairings.entries().expect("there"), [gone(3)]);
+        pairings.put(pairing("c")).expect("written");
+        assert_eq!(pairings.entries().expect("there"), [there(4, pairing("c"))]);
+    }
+
+    #[test]
+    fn a_file_of_before_revisions_is_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pairings = Pairings::new(directory.path());
+        let text = serde_json::to_string(&[pairing("a")]).expect("JSON");
+        fs::write(pairings.path(), text).expect("written");
+        assert_eq!(pairings.entries().expect("there"), [there(0, pairing("a"))]);
     }
 }

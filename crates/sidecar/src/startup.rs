@@ -23,6 +23,7 @@ use crate::pairing_code::PairingCode;
 use crate::pairings::Pairings;
 use crate::private_file;
 use crate::settings::Settings;
+use crate::sharing::Sharing;
 use crate::tenants::{TenantSetup, Tenants};
 
 /// The service, listening but not yet answering.
@@ -63,9 +64,17 @@ impl Application {
 
         let store = settings.store.as_ref().map(Store::new).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::new());
+        let pairings = Pairings::new(&state_dir);
+        let sharing = Arc::new(Sharing::new(
+            store.clone(),
+            Arc::clone(&keyring),
+            pairings.clone(),
+            PairingCode::new(&state_dir),
+        ));
         let tenants = Tenants::new(TenantSetup {
             runtime: Handle::current(),
-            pairings: Pairings::new(&state_dir),
+            pairings,
+            sharing: Arc::clone(&sharing),
             keyring: Arc::clone(&keyring),
             net: Arc::new(net),
             protocol: settings.state.protocol,
@@ -78,7 +87,7 @@ impl Application {
         let api = Data::new(Api {
             tenants,
             keyring,
-            pairing_code: PairingCode::new(&state_dir),
+            sharing,
             pairing_attempts: Attempts::per_minute(PAIRINGS_PER_MINUTE.0, PAIRINGS_PER_MINUTE.1),
             strangers: Attempts::per_minute(STRANGERS_PER_MINUTE.0, STRANGERS_PER_MINUTE.1),
             metrics,
@@ -126,6 +135,7 @@ impl Application {
                 tokio::join!(
                     replica.run(|| api.tenants.members(), sharing.clone()),
                     sharing.run_until_cancelled(store.run_maintenance()),
+                    sharing.run_until_cancelled(api.sharing.run()),
                 );
                 Replica::release(store).await;
             }

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::pairings::{Pairing, Pairings};
 use crate::reloading::Reloading;
 use crate::secrets::open_target;
+use crate::sharing::Sharing;
 use crate::spool::Spool;
 use crate::webhook::Webhook;
 use crate::writeback::Writeback;
@@ -44,6 +45,7 @@ pub struct TenantSetup {
     pub runtime: Handle,
     pub state_dir: PathBuf,
     pub pairings: Pairings,
+    pub sharing: Arc<Sharing>,
     pub keyring: Arc<LiveKeyring>,
     pub net: Arc<Egress>,
     pub protocol: Protocol,
@@ -306,6 +308,7 @@ impl Tenants {
             writeback: Writeback::new(
                 pairing,
                 setup.pairings.clone(),
+                Arc::clone(&setup.sharing),
                 Arc::clone(&setup.keyring),
                 setup.protocol,
                 setup.metrics.of(database),

@@ -16,6 +16,7 @@ use crate::keyring_source::LiveKeyring;
 use crate::metrics::TenantMetrics;
 use crate::odoo::Odoo;
 use crate::pairings::{Pairing, Pairings};
+use crate::sharing::Sharing;
 
 /// How often Odoo is asked whether it would take results.
 const ASK_WHEN_WELL: Duration = Duration::from_secs(30);
@@ -27,6 +28,7 @@ const NOT_ASKED: &str = "Odoo has not been asked yet";
 
 pub struct Writeback {
     pairings: Pairings,
+    sharing: Arc<Sharing>,
     keyring: Arc<LiveKeyring>,
     protocol: Protocol,
     metrics: TenantMetrics,
@@ -50,6 +52,7 @@ impl Writeback {
     pub fn new(
         pairing: Pairing,
         pairings: Pairings,
+        sharing: Arc<Sharing>,
         keyring: Arc<LiveKeyring>,
         protocol: Protocol,
         metrics: TenantMetrics,
@@ -62,6 +65,7 @@ impl Writeback {
         };
         Self {
             pairings,
+            sharing,
             keyring,
             protocol,
             metrics,
@@ -172,7 +176,12 @@ impl Writeback {
         anyhow::ensure!(is_stored, "the pairing was changed meanwhile");
         self.set_pairing(pairing);
         let odoo = self.odoo().map_err(anyhow::Error::msg)?;
-        if let Err(error) = odoo.retire_older_api_keys().await {
+        if let Err(error) = self.sharing.exchange().await {
+            warn!(
+                error = format!("{error:#}"),
+                "Other sidecars do not have the new API key yet: the older ones stay valid until the next renewal"
+            );
+        } else if let Err(error) = odoo.retire_older_api_keys().await {
             error!(%error, "The older API keys of the sidecar's user are still valid in Odoo");
         }
         Ok(match renewed.expires_at {

@@ -82,6 +82,26 @@ impl Bound for PairingBinding {
     }
 }
 
+/// What sidecars of one store tell each other there: who can write to the store
+/// and has no key can neither read nor make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedBinding {
+    /// How a database is paired.
+    Pairing(Uuid),
+    /// The code that pairs the next one.
+    PairingCode,
+}
+
+impl Bound for SharedBinding {
+    fn parts(&self) -> Vec<Cow<'_, [u8]>> {
+        let parts: &[&[u8]] = match self {
+            Self::Pairing(database) => &[b"shared pairing", database.as_bytes()],
+            Self::PairingCode => &[b"pairing code"],
+        };
+        parts.iter().copied().map(Cow::Borrowed).collect()
+    }
+}
+
 /// The associated data of a token: every part with its length before it, as
 /// four bytes, most significant first.
 pub(crate) fn associated_data(version: &str, key: &str, bound: &impl Bound) -> Vec<u8> {

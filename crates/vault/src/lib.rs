@@ -4,6 +4,6 @@ mod binding;
 mod keyring;
 mod token;
 
-pub use binding::{Binding, Bound, Field, PairingBinding};
+pub use binding::{Binding, Bound, Field, PairingBinding, SharedBinding};
 pub use keyring::{KeyId, Keyring, KeyringError};
 pub use token::{OpenError, SealError, SealedToken};

@@ -1,6 +1,7 @@
 //! What is kept in PostgreSQL, and so shared by several sidecars and not lost with one.
 
 mod connection;
+mod pairing;
 mod past;
 mod replica;
 mod writer;
@@ -91,6 +92,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("hours.sql"),
     include_str!("notices.sql"),
+    include_str!("pairing.sql"),
 ];
 
 /// Taken while tables are made or partitions come and go: several sidecars may start at once.

@@ -31,14 +31,14 @@ pub use problem::Problem;
 
 use crate::keyring_source::LiveKeyring;
 use crate::metrics::Metrics;
-use crate::pairing_code::PairingCode;
+use crate::sharing::Sharing;
 use crate::tenants::{Tenant, Tenants};
 
 /// What handlers share.
 pub struct Api {
     pub tenants: Tenants,
     pub keyring: Arc<LiveKeyring>,
-    pub pairing_code: PairingCode,
+    pub sharing: Arc<Sharing>,
     pub pairing_attempts: Attempts,
     pub strangers: Attempts,
     pub metrics: Arc<Metrics>,

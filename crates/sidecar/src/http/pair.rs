@@ -78,8 +78,9 @@ pub async fn pair(
         .client(&api.keyring.get(), Protocol::default())
         .map_err(|error| Problem::invalid_pairing(format!("{}.", error.root_cause())))?;
     let permit = api
-        .pairing_code
+        .sharing
         .redeem(&request.code, &request.request, now)
+        .await
         .map_err(|Refused| {
             warn!(peer = %peer(&http), "Refused a pairing code");
             api.metrics.refused(Refusal::pairing_code);
@@ -87,6 +88,7 @@ pub async fn pair(
         })?;
     pairing.carry_over_from = permit.carry_over_from;
     api.tenants.pair(pairing).map_err(|error| failed(&error))?;
+    tell_others(&api).await;
     Ok(HttpResponse::Ok().json(json!({"token": token.expose_secret()})))
 }
 
@@ -129,7 +131,18 @@ pub async fn unpair(api: Data<Api>, caller: Caller, request: Json<Goodbye>) -> R
     api.tenants
         .unpair(request.database)
         .map_err(|error| failed(&error))?;
+    tell_others(&api).await;
     Ok(HttpResponse::Ok().json(json!({})))
+}
+
+/// Odoo may ask another sidecar next. One that cannot be told now is told later.
+async fn tell_others(api: &Api) {
+    if let Err(error) = api.sharing.exchange().await {
+        warn!(
+            error = format!("{error:#}"),
+            "Other sidecars do not know of a pairing yet"
+        );
+    }
 }
 
 fn failed(error: &anyhow::Error) -> Problem {

@@ -17,5 +17,6 @@ mod requests;
 mod rotation;
 mod secrets;
 mod service;
+mod sharing;
 mod stopping;
 mod webhook;

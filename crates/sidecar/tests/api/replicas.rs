@@ -19,7 +19,7 @@ use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, endpoint, mo
 use crate::webhook::{arrived, hook, ids, look_at_all, receiver};
 
 /// A store of the test's own, empty.
-fn store() -> (Cluster, StoreSettings) {
+pub fn store() -> (Cluster, StoreSettings) {
     let cluster = Cluster::start_with(&Options {
         sql: "create role sidecar login superuser password 'canary-of-the-store'",
         ..Options::default()
@@ -39,11 +39,11 @@ fn store() -> (Cluster, StoreSettings) {
     (cluster, settings)
 }
 
-fn broken(id: u128) -> Value {
+pub fn broken(id: u128) -> Value {
     monitored(&changed(&endpoint(id, 5432), &json!({"base_url": null})))
 }
 
-fn shares(cluster: &Cluster) -> Vec<i64> {
+pub fn shares(cluster: &Cluster) -> Vec<i64> {
     let counts =
         cluster.sql("select count(*) from insightpulse.shard where until > now() group by owner order by 1");
     counts

@@ -100,6 +100,14 @@ impl Home {
         }
     }
 
+    /// On another machine, with the same keys and store.
+    pub fn elsewhere(&self) -> Self {
+        let mut home = Self::new(&self.odoo_url);
+        fs::copy(self.path().join("keyring.toml"), home.path().join("keyring.toml")).expect("copied");
+        home.store = self.store.clone();
+        home
+    }
+
     /// Probes end after this time.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.probe.timeout = timeout;

@@ -1,0 +1,226 @@
+//! Sidecars with nothing but a store and a keyring together: who is paired with one is paired with all.
+
+use insightpulse_test_support::{Cluster, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::fake_odoo::FakeOdoo;
+use crate::replicas::{broken, shares, store};
+use crate::service::{Answer, DATABASE_UUID, Home, Service, changed};
+
+/// Two machines, one store, nobody paired.
+async fn two() -> (Cluster, FakeOdoo, Home, Home) {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let elsewhere = home.elsewhere();
+    (cluster, odoo, home, elsewhere)
+}
+
+async fn status(service: &Service, token: &str) -> u16 {
+    let request = service.anonymous(Method::POST, "/v1/status").bearer_auth(token);
+    Answer::of(request.json(&json!({"database": DATABASE_UUID})))
+        .await
+        .status
+}
+
+fn status_now(service: &Service, token: &str) -> u16 {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(status(service, token)))
+}
+
+async fn pair(service: &Service, pairing: &Value) -> Answer {
+    Answer::of(service.anonymous(Method::POST, "/v1/pair").json(pairing)).await
+}
+
+/// What is there of a code, sealed; nothing, before the tables are made.
+fn code(cluster: &Cluster) -> String {
+    match cluster
+        .sql("select to_regclass('insightpulse.pairing_code') is not null")
+        .as_str()
+    {
+        "t" => cluster.sql("select sealed from insightpulse.pairing_code"),
+        _ => String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_paired_with_one_is_served_by_all_at_once() {
+    let (cluster, odoo, home, elsewhere) = two().await;
+    odoo.monitor(
+        &(1..=8)
+            .map(|id| changed(&broken(id), &json!({"record": Uuid::from_u128(id << 90)})))
+            .collect::<Vec<_>>(),
+    );
+    let second = elsewhere.start_unpaired();
+    let first = home.start().await;
+    assert_eq!(status(&second, &first.token).await, 200);
+    assert_eq!(status(&second, "somebody's").await, 401);
+    eventually("both have a part", || shares(&cluster) == [32, 32]).await;
+    odoo.wait_for(8).await;
+    // Neither a token nor a key is there for who reads the store.
+    let stored = cluster.sql("select sealed from insightpulse.pairing");
+    for secret in [
+        first.token.as_str(),
+        crate::fake_odoo::API_KEY,
+        crate::fake_odoo::LOGIN,
+    ] {
+        assert!(!stored.contains(secret), "{stored}");
+    }
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_one_pairs_with_another_and_once() {
+    let (cluster, _odoo, home, elsewhere) = two().await;
+    let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    let void = home.code();
+    eventually("a code is there for both", || !code(&cluster).is_empty()).await;
+    let before = code(&cluster);
+    let newer = home.code();
+    eventually("it is the newer one", || code(&cluster) != before).await;
+    assert_eq!(pair(&second, &elsewhere.pairing(&void, "r")).await.status, 403);
+    assert_eq!(pair(&second, &elsewhere.pairing(&newer, "r")).await.status, 200);
+    // Odoo runs its request again, and the balancer chooses another.
+    let again = pair(&first, &home.pairing(&newer, "r")).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(pair(&first, &home.pairing(&newer, "s")).await.status, 403);
+    let token = again.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(status(&first, &token).await, 200);
+    eventually("the newest token counts everywhere", || {
+        status_now(&second, &token) == 200
+    })
+    .await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_unpaired_is_unpaired_everywhere_also_where_nobody_was() {
+    let (_cluster, _odoo, home, elsewhere) = two().await;
+    let first = home.start().await;
+    let token = first.token.clone();
+    let second = elsewhere.start_unpaired();
+    assert_eq!(status(&second, &token).await, 200);
+    first.stop().await;
+    let goodbye = second.anonymous(Method::POST, "/v1/unpair").bearer_auth(&token);
+    assert_eq!(
+        Answer::of(goodbye.json(&json!({"database": DATABASE_UUID})))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(status(&second, &token).await, 401);
+    let first = home.start_unpaired();
+    eventually("it has heard", || status_now(&first, &token) == 401).await;
+    assert!(
+        home.insightpulse(&["pair", "list"])
+            .contains("No database is paired")
+    );
+    // By hand, at the other's console.
+    let mut anew = home.pairing(&home.code(), "r");
+    anew["database_name"] = json!("anew");
+    let answer = pair(&first, &anew).await;
+    let token = answer.json()["token"].as_str().expect("a token").to_owned();
+    eventually("it is paired again", || status_now(&second, &token) == 200).await;
+    home.insightpulse(&["pair", "remove", "anew"]);
+    eventually("the other has heard", || status_now(&second, &token) == 401).await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_api_key_is_everybodys() {
+    let (_cluster, odoo, home, elsewhere) = two().await;
+    let (first, mut second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1);
+    let pairing = changed(
+        &home.pairing(&home.code(), "r"),
+        &json!({"api_key_expires_at": soon}),
+    );
+    second.token = first.pair(&pairing).await;
+    eventually("the old key is retired", || {
+        odoo.keys() == ["canary-renewed-key-1"]
+    })
+    .await;
+    let key = |home: &Home| {
+        let text = std::fs::read(home.state_dir.join("pairings.json")).expect("there");
+        let pairings: Value = serde_json::from_slice(&text).expect("JSON");
+        pairings[0]["api_key_since"].clone()
+    };
+    eventually("both have the new one", || key(&home) == key(&elsewhere)).await;
+    second.odoo_once(|reason| reason.is_none()).await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_into_the_store_lets_nobody_in() {
+    let (cluster, odoo, home, _) = two().await;
+    let first = home.start().await;
+    let row = || {
+        cluster.sql(&format!(
+            "select sealed from insightpulse.pairing where database = '{DATABASE_UUID}'"
+        ))
+    };
+    let ours = row();
+    // The store of somebody else's making, with the same database and other keys.
+    let forger = Home::new(odoo.url());
+    let forged = {
+        let (other, settings) = store();
+        let mut forger = forger;
+        forger.store = Some(settings);
+        let service = forger.start().await;
+        let sealed = other.sql("select sealed from insightpulse.pairing");
+        let token = service.token.clone();
+        service.stop().await;
+        (sealed, token)
+    };
+    let garbage = "ip1.garbage";
+    for text in [garbage, forged.0.as_str()] {
+        cluster.sql(&format!("update insightpulse.pairing set sealed = '{text}'"));
+        cluster.sql(&format!(
+            "insert into insightpulse.pairing values (gen_random_uuid(), '{text}')"
+        ));
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        assert_eq!(status(&first, &forged.1).await, 401);
+        assert_eq!(status(&first, &first.token).await, 200);
+    }
+    assert_eq!(home.insightpulse(&["pair", "list"]).lines().count(), 1);
+    // What does not open is put right; what another key has sealed is left to whoever has it.
+    cluster.sql(&format!("update insightpulse.pairing set sealed = '{garbage}'"));
+    eventually("it is put right", || row() != garbage).await;
+    assert_ne!(row(), ours);
+    // A row of one database says nothing of another.
+    let row_of_ours = row();
+    let another = Uuid::from_u128(0xbad);
+    cluster.sql(&format!(
+        "insert into insightpulse.pairing values ('{another}', '{row_of_ours}')"
+    ));
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert_eq!(home.insightpulse(&["pair", "list"]).lines().count(), 1);
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_it_is_paired_and_the_others_hear_later() {
+    let (cluster, _odoo, home, elsewhere) = two().await;
+    let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    eventually("both are there", || {
+        cluster.sql("select count(*) from pg_stat_activity where usename = 'sidecar'") != "0"
+    })
+    .await;
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    let answer = pair(&first, &home.pairing(&home.code(), "r")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let token = answer.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(status(&first, &token).await, 200);
+    assert_eq!(status(&second, &token).await, 401);
+    cluster.sql("alter role sidecar login");
+    eventually("the other has heard", || status_now(&second, &token) == 200).await;
+    first.stop().await;
+    second.stop().await;
+}
