@@ -93,6 +93,8 @@ struct File {
     judge: Judge,
     /// What the judgement is about, which may have been tested before it was read.
     judged: i64,
+    /// The newest result that the judgement has heard.
+    heard: Option<Uuid>,
     /// No probe of this endpoint may have a smaller id, or Odoo would take it for an older one.
     newest_probe: Uuid,
     /// When the next probe begins; while one is under way, when that is given up.
@@ -247,8 +249,17 @@ impl Monitor {
                     .try_into()
                     .unwrap_or_default(),
             };
-            state.known.insert(outcome.record, known);
+            state.know(known);
         }
+    }
+
+    /// Whether what is ours is so for certain: not after a sleep, until the store was asked.
+    pub fn is_certain(&self) -> bool {
+        let Some(keeping) = &self.desk.keeping else {
+            return true;
+        };
+        let until = self.desk.lock().owned.1;
+        keeping.store.is_away() || until.is_some_and(|until| Instant::now() < until)
     }
 
     /// These shards are ours until then, and no others.
@@ -366,12 +377,11 @@ impl Desk {
             let filed = state.files.remove(&record);
             let is_known = filed.is_some();
             let mut file = filed.unwrap_or_else(|| File::new(Arc::clone(&endpoint), slots, now));
-            // What is in the store comes after all that Odoo has; what was left in a file may not.
-            let has_all = self.keeping.is_some();
+            // While the store was away, or was put back, Odoo was told what is newer.
             let known = state
                 .known
                 .remove(&record)
-                .filter(|known| has_all || Some(known.newest_probe) > endpoint.last_probe);
+                .filter(|known| Some(known.newest_probe) >= endpoint.last_probe);
             let was_tested = known.as_ref().is_some_and(|known| file.go_on_from(known, now));
             let revision = endpoint.raw.revision;
             let is_new_revision =
@@ -467,6 +477,7 @@ impl Desk {
             // The change has not been read yet. What was thought is about what it was.
             file.begin_anew(outcome.revision);
         }
+        file.heard = file.heard.max(Some(outcome.probe));
         // Another process that made it may have a clock that is ahead.
         file.newest_probe = file.newest_probe.max(outcome.probe);
         let interval = Duration::from_secs(cadence.interval_s.into());
@@ -519,24 +530,20 @@ impl Desk {
     fn adopt(&self, known: Vec<Known>, shards: &HashSet<i16>) {
         let (now, wall) = (Instant::now(), Timestamp::now());
         let mut state = self.lock();
-        let State {
-            files,
-            known: waiting,
-            due,
-            ..
-        } = &mut *state;
         let mut tested = HashMap::new();
         for known in known {
-            match files.get_mut(&known.record) {
+            match state.files.get_mut(&known.record) {
                 Some(file) => {
-                    file.go_on_from(&known, now);
+                    // It may be from before an outage of the store, or out of a backup.
+                    if file.heard <= Some(known.newest_probe) {
+                        file.go_on_from(&known, now);
+                    }
                     tested.insert(known.record, known.tested);
                 }
-                None => {
-                    waiting.insert(known.record, known);
-                }
+                None => state.know(known),
             }
         }
+        let State { files, due, .. } = &mut *state;
         let mut soon = now;
         for (record, file) in files.iter_mut() {
             if !shards.contains(&shard_of(*record)) || file.is_probing {
@@ -626,6 +633,16 @@ enum Judged {
     Anothers,
 }
 
+impl State {
+    /// Keeps this until its endpoint is read from Odoo, if nothing newer is kept.
+    fn know(&mut self, known: Known) {
+        let kept = self.known.get(&known.record);
+        if kept.is_none_or(|kept| kept.newest_probe <= known.newest_probe) {
+            self.known.insert(known.record, known);
+        }
+    }
+}
+
 impl File {
     /// Takes over what is thought, if that is about the same revision.
     fn go_on_from(&mut self, known: &Known, now: Instant) -> bool {
@@ -647,6 +664,7 @@ impl File {
         Self {
             judge: Judge::new(endpoint.status),
             judged: endpoint.raw.revision,
+            heard: None,
             newest_probe: endpoint.last_probe.unwrap_or_default(),
             endpoint,
             slots,

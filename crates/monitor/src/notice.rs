@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::report::Report;
@@ -16,7 +15,8 @@ pub struct Notice {
     /// The endpoint's.
     pub record: Uuid,
     pub since: Timestamp,
-    pub body: Value,
+    /// What only who made it has to read: sealed, where others may write to the store.
+    pub body: String,
 }
 
 /// Whoever tells others than Odoo; says so by [`crate::Recorder::told`] when it has.

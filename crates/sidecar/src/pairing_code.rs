@@ -48,6 +48,8 @@ pub struct Refused;
 /// What is kept of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
+    /// Tells it from the next one without a look at either.
+    pub id: Uuid,
     digest: Digest,
     expires_at: Timestamp,
     carry_over_from: Option<Uuid>,
@@ -79,6 +81,7 @@ impl PairingCode {
                 .collect(),
         );
         let stored = Stored {
+            id: Uuid::now_v7(),
             digest: Digest::of(code.as_bytes()),
             expires_at: now.checked_add(LIFETIME).context("tell the time")?,
             carry_over_from,
@@ -97,10 +100,9 @@ impl PairingCode {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(used) = &*used
             && used.digest == digest
-            && used.request == request
-            && used.at.elapsed() < REPEATED
         {
-            return Ok(used.permit);
+            let is_the_same = used.request == request && used.at.elapsed() < REPEATED;
+            return is_the_same.then_some(used.permit).ok_or(Refused);
         }
         let permit = self
             .stored()
@@ -115,6 +117,36 @@ impl PairingCode {
             permit,
         });
         Ok(permit)
+    }
+
+    /// Remembers that this request has used a code up that is kept elsewhere.
+    pub fn remember(&self, code: &str, request: &str, permit: Permit) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Used {
+            digest: digest_of(code),
+            request: request.to_owned(),
+            at: Instant::now(),
+            permit,
+        });
+    }
+
+    /// Whether another request has used this code up here, whatever is said of it elsewhere.
+    pub fn is_used_up(&self, code: &str, request: &str) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.as_ref()
+            .is_some_and(|used| used.digest == digest_of(code) && used.request != request)
+    }
+
+    /// Whether one was used up here of late: the store may not know of it.
+    pub fn was_used_here(&self) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.as_ref().is_some_and(|used| used.at.elapsed() < LIFETIME)
+    }
+
+    /// Which request has used this code up here, if one has.
+    pub fn user_of(&self, stored: &Stored) -> Option<String> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = used.as_ref().filter(|used| used.digest == stored.digest)?;
+        Some(used.request.clone())
     }
 
     /// What is in the file, for whoever keeps it elsewhere.
@@ -132,9 +164,13 @@ impl PairingCode {
 }
 
 impl Stored {
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+
     /// What the code allows, if it is this one.
     pub fn permit(&self, code: &str, now: Timestamp) -> Option<Permit> {
-        (self.digest == digest_of(code) && now < self.expires_at).then_some(Permit {
+        (self.digest == digest_of(code) && self.is_alive(now)).then_some(Permit {
             carry_over_from: self.carry_over_from,
         })
     }

@@ -43,7 +43,9 @@ pub struct Pairing {
 #[serde(from = "Written", into = "Written")]
 pub struct Entry {
     pub database: Uuid,
-    /// How often it has changed.
+    /// How often it was paired or unpaired. No other change, however often, outvotes that.
+    pub generation: i64,
+    /// How often it has changed since.
     pub revision: i64,
     pub pairing: Option<Pairing>,
 }
@@ -54,10 +56,12 @@ pub struct Entry {
 enum Written {
     Gone {
         database: Uuid,
-        revision: i64,
+        generation: i64,
         is_gone: bool,
     },
     There {
+        #[serde(default)]
+        generation: i64,
         #[serde(default)]
         revision: i64,
         #[serde(flatten)]
@@ -143,14 +147,7 @@ impl Pairings {
             let mut before: HashMap<_, _> = entries.drain(..).map(|entry| (entry.database, entry)).collect();
             for pairing in pairings {
                 let known = before.remove(&pairing.database);
-                entries.push(match known {
-                    Some(known) if known.pairing.as_ref() == Some(&pairing) => known,
-                    known => Entry {
-                        database: pairing.database,
-                        revision: known.map_or(0, |known| known.revision) + 1,
-                        pairing: Some(pairing),
-                    },
-                });
+                entries.push(Entry::of(pairing, known));
             }
             let mut gone: Vec<_> = before.into_values().map(Entry::gone).collect();
             gone.sort_by_key(|entry| entry.database);
@@ -204,10 +201,36 @@ impl Pairings {
 }
 
 impl Entry {
+    /// After what was `known`.
+    fn of(pairing: Pairing, known: Option<Self>) -> Self {
+        match known {
+            Some(known) if known.pairing.as_ref() == Some(&pairing) => known,
+            Some(known)
+                if known
+                    .pairing
+                    .as_ref()
+                    .is_some_and(|before| before.token == pairing.token) =>
+            {
+                Self {
+                    revision: known.revision + 1,
+                    pairing: Some(pairing),
+                    ..known
+                }
+            }
+            known => Self {
+                database: pairing.database,
+                generation: known.map_or(0, |known| known.generation) + 1,
+                revision: 0,
+                pairing: Some(pairing),
+            },
+        }
+    }
+
     /// Not paired any more.
     fn gone(self) -> Self {
         Self {
-            revision: self.revision + i64::from(self.pairing.is_some()),
+            generation: self.generation + i64::from(self.pairing.is_some()),
+            revision: 0,
             pairing: None,
             ..self
         }
@@ -233,14 +256,19 @@ impl Entry {
         newer
     }
 
-    /// Greater is newer. Of two that were changed at the same time, one that is gone is.
+    /// Greater is newer. Of two that were paired and unpaired at the same time, one that is gone is.
     fn rank(&self) -> impl Ord + use<> {
         let pairing = self.pairing.as_ref();
         let rest = pairing.map(|pairing| {
             let key = (pairing.api_key_since, pairing.api_key.clone());
-            (pairing.paired_at, key, pairing.database_name.clone())
+            (
+                pairing.paired_at,
+                self.revision,
+                key,
+                pairing.database_name.clone(),
+            )
         });
-        (self.revision, pairing.is_none(), rest)
+        (self.generation, pairing.is_none(), rest)
     }
 }
 
@@ -248,14 +276,20 @@ impl From<Written> for Entry {
     fn from(written: Written) -> Self {
         match written {
             Written::Gone {
-                database, revision, ..
+                database, generation, ..
             } => Self {
                 database,
-                revision,
+                generation,
+                revision: 0,
                 pairing: None,
             },
-            Written::There { revision, pairing } => Self {
+            Written::There {
+                generation,
+                revision,
+                pairing,
+            } => Self {
                 database: pairing.database,
+                generation,
                 revision,
                 pairing: Some(*pairing),
             },
@@ -267,12 +301,13 @@ impl From<Entry> for Written {
     fn from(entry: Entry) -> Self {
         match entry.pairing {
             Some(pairing) => Self::There {
+                generation: entry.generation,
                 revision: entry.revision,
                 pairing: Box::new(pairing),
             },
             None => Self::Gone {
                 database: entry.database,
-                revision: entry.revision,
+                generation: entry.generation,
                 is_gone: true,
             },
         }
@@ -302,18 +337,20 @@ mod tests {
         }
     }
 
-    fn there(revision: i64, pairing: Pairing) -> Entry {
+    fn there(generation: i64, revision: i64, pairing: Pairing) -> Entry {
         Entry {
             database: pairing.database,
+            generation,
             revision,
             pairing: Some(pairing),
         }
     }
 
-    fn gone(revision: i64) -> Entry {
+    fn gone(generation: i64) -> Entry {
         Entry {
             database: Uuid::from_u128(1),
-            revision,
+            generation,
+            revision: 0,
             pairing: None,
         }
     }
@@ -339,55 +376,70 @@ mod tests {
             assert_eq!(one.clone().merge(other.clone()), expected);
             assert_eq!(other.merge(one), expected);
         };
+        let (a, b) = (pairing("a"), pairing("b"));
         check(
-            there(1, pairing("a")),
-            there(2, pairing("b")),
-            there(2, pairing("b")),
-        );
-        check(there(1, pairing("a")), gone(2), gone(2));
-        check(there(3, pairing("a")), gone(2), there(3, pairing("a")));
-        check(there(2, pairing("a")), gone(2), gone(2));
-        check(
-            there(2, renewed.clone()),
-            there(3, pairing("b")),
-            there(4, renewed_and_renamed),
+            there(1, 1, a.clone()),
+            there(1, 2, b.clone()),
+            there(1, 2, b.clone()),
         );
         check(
-            there(2, renewed.clone()),
-            there(2, pairing("a")),
-            there(2, renewed.clone()),
+            there(1, 2, b.clone()),
+            there(1, 2, a.clone()),
+            there(1, 2, b.clone()),
         );
-        check(there(3, anew.clone()), there(2, renewed), there(3, anew));
+        // Who unpairs or pairs is not outvoted by who renames.
+        check(there(1, 99, a.clone()), gone(2), gone(2));
         check(
-            there(2, pairing("b")),
-            there(2, pairing("a")),
-            there(2, pairing("b")),
+            there(1, 99, a.clone()),
+            there(2, 0, anew.clone()),
+            there(2, 0, anew.clone()),
         );
-        let anew = Pairing {
-            paired_at: at(7),
-            ..pairing("a")
-        };
-        check(there(2, pairing("b")), there(2, anew.clone()), there(2, anew));
+        check(there(3, 0, a.clone()), gone(2), there(3, 0, a.clone()));
+        check(there(2, 9, a.clone()), gone(2), gone(2));
+        check(
+            there(2, 9, a.clone()),
+            there(2, 0, anew.clone()),
+            there(2, 0, anew.clone()),
+        );
+        // A key that was renewed is not lost to a rename, nor kept by who paired anew.
+        check(
+            there(1, 2, renewed.clone()),
+            there(1, 3, b),
+            there(1, 4, renewed_and_renamed),
+        );
+        check(
+            there(1, 2, renewed.clone()),
+            there(1, 2, a),
+            there(1, 2, renewed.clone()),
+        );
+        check(there(2, 0, anew.clone()), there(1, 2, renewed), there(2, 0, anew));
     }
 
     #[test]
     fn each_change_is_newer_than_what_was_and_what_is_gone_is_remembered() {
         let directory = tempfile::tempdir().expect("a directory");
         let pairings = Pairings::new(directory.path());
+        let entries = || pairings.entries().expect("there");
         pairings.put(pairing("a")).expect("written");
         pairings.update(|_| ()).expect("read");
-        assert_eq!(pairings.entries().expect("there"), [there(1, pairing("a"))]);
+        assert_eq!(entries(), [there(1, 0, pairing("a"))]);
         pairings.put(pairing("b")).expect("written");
-        assert_eq!(pairings.entries().expect("there"), [there(2, pairing("b"))]);
+        assert_eq!(entries(), [there(1, 1, pairing("b"))]);
         assert!(pairings.remove(Uuid::from_u128(1)).expect("written"));
         assert!(!pairings.remove(Uuid::from_u128(1)).expect("written"));
-        assert_eq!(pairings.entries().expect("there"), [gone(3)]);
+        assert_eq!(entries(), [gone(2)]);
         assert_eq!(pairings.read().expect("there"), []);
         // What somebody else still has is older.
-        pairings.take(&[there(2, pairing("b"))]).expect("written");
-        assert_eq!(pairings.entries().expect("there"), [gone(3)]);
+        pairings.take(&[there(1, 9, pairing("b"))]).expect("written");
+        assert_eq!(entries(), [gone(2)]);
         pairings.put(pairing("c")).expect("written");
-        assert_eq!(pairings.entries().expect("there"), [there(4, pairing("c"))]);
+        assert_eq!(entries(), [there(3, 0, pairing("c"))]);
+        let anew = Pairing {
+            token: Digest::of(b"another"),
+            ..pairing("c")
+        };
+        pairings.put(anew.clone()).expect("written");
+        assert_eq!(entries(), [there(4, 0, anew)]);
     }
 
     #[test]
@@ -396,6 +448,6 @@ mod tests {
         let pairings = Pairings::new(directory.path());
         let text = serde_json::to_string(&[pairing("a")]).expect("JSON");
         fs::write(pairings.path(), text).expect("written");
-        assert_eq!(pairings.entries().expect("there"), [there(0, pairing("a"))]);
+        assert_eq!(pairings.entries().expect("there"), [there(0, 0, pairing("a"))]);
     }
 }

@@ -8,14 +8,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use insightpulse_monitor::Store;
 use insightpulse_vault::{Keyring, OpenError, SealedToken, SharedBinding};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
@@ -29,16 +29,25 @@ pub struct Sharing {
     keyring: Arc<LiveKeyring>,
     pairings: Pairings,
     code: PairingCode,
-    /// When the last exchange began that succeeded; held while there is one.
-    exchanged: tokio::sync::Mutex<Option<Instant>>,
+    /// The last exchange; held while there is one.
+    last: tokio::sync::Mutex<Option<Exchange>>,
     /// What does not open is told once.
     complained: Mutex<HashSet<String>>,
+}
+
+#[derive(Clone, Copy)]
+struct Exchange {
+    begun: Instant,
+    has_succeeded: bool,
 }
 
 const EXCHANGE_EVERY: Duration = Duration::from_secs(1);
 
 /// Strangers make nobody ask the store more often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a request waits for the store. Odoo itself waits two seconds, and pairing asks twice.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 impl Sharing {
     pub fn new(
@@ -52,7 +61,7 @@ impl Sharing {
             keyring,
             pairings,
             code,
-            exchanged: tokio::sync::Mutex::default(),
+            last: tokio::sync::Mutex::default(),
             complained: Mutex::default(),
         }
     }
@@ -71,25 +80,35 @@ impl Sharing {
     /// Learns whether somebody has paired with another sidecar a moment ago; says whether it could.
     /// Strangers who come together wait for the same answer.
     pub async fn look(&self) -> bool {
-        let Some(store) = self.store.as_ref().filter(|store| !store.is_away()) else {
-            return false;
-        };
+        let Some(store) = &self.store else { return false };
         let came = Instant::now();
-        let mut exchanged = self.exchanged.lock().await;
-        if exchanged.is_some_and(|begun| begun >= came) {
-            return true;
-        }
-        if let Some(begun) = *exchanged {
-            sleep_until(begun + LOOK_EVERY).await;
-        }
-        self.exchange_with(store, &mut exchanged).await.is_ok()
+        let look = async {
+            let mut last = self.last.lock().await;
+            if let Some(last) = *last {
+                if last.begun >= came {
+                    return last.has_succeeded;
+                }
+                sleep_until(last.begun + LOOK_EVERY).await;
+            }
+            !store.is_away() && self.exchange_with(store, &mut last).await.is_ok()
+        };
+        !store.is_away() && timeout(PATIENCE, look).await.unwrap_or(false)
     }
 
     /// Takes what is newer, and gives what the others lack; with no others there is nothing to do.
     pub async fn exchange(&self) -> anyhow::Result<()> {
         let Some(store) = &self.store else { return Ok(()) };
-        let mut exchanged = self.exchanged.lock().await;
-        self.exchange_with(store, &mut exchanged).await
+        let mut last = self.last.lock().await;
+        self.exchange_with(store, &mut last).await
+    }
+
+    /// The same, for who cannot wait long: what is not done then, [`Sharing::run`] does.
+    pub async fn exchange_soon(&self) -> anyhow::Result<()> {
+        let Some(store) = &self.store else { return Ok(()) };
+        anyhow::ensure!(!store.is_away(), "the store is away");
+        timeout(PATIENCE, self.exchange())
+            .await
+            .context("wait for the store")?
     }
 
     /// Uses a code up, whichever sidecar has made it.
@@ -97,25 +116,48 @@ impl Sharing {
         let Some(store) = &self.store else {
             return self.code.redeem(code, request, now);
         };
-        if self.exchange().await.is_err() {
+        if self.exchange_soon().await.is_err() {
             // The file has what could not be moved.
             return self.code.redeem(code, request, now);
         }
-        let sealed = store.pairing_code().await.ok().flatten().ok_or(Refused)?;
-        let stored: Stored =
-            open(&self.keyring.get(), SharedBinding::PairingCode, &sealed).map_err(|_| Refused)?;
+        if self.code.is_used_up(code, request) {
+            return Err(Refused);
+        }
+        let stored = self.stored_code(store).await.ok_or(Refused)?;
         let permit = stored.permit(code, now).ok_or(Refused)?;
         match store
-            .use_pairing_code(&sealed, request, REPEATED.as_secs_f64())
+            .use_pairing_code(stored.id, request, REPEATED.as_secs_f64())
             .await
         {
-            Ok(true) => Ok(permit),
+            Ok(true) => {
+                self.code.remember(code, request, permit);
+                Ok(permit)
+            }
             _ => Err(Refused),
         }
     }
 
-    async fn exchange_with(&self, store: &Store, exchanged: &mut Option<Instant>) -> anyhow::Result<()> {
+    async fn stored_code(&self, store: &Store) -> Option<Stored> {
+        let sealed = store.pairing_code().await.ok()??;
+        open(&self.keyring.get(), SharedBinding::PairingCode, &sealed).ok()
+    }
+
+    async fn exchange_with(&self, store: &Store, last: &mut Option<Exchange>) -> anyhow::Result<()> {
         let begun = Instant::now();
+        *last = Some(Exchange {
+            begun,
+            has_succeeded: false,
+        });
+        self.exchange_pairings(store).await?;
+        self.move_code(store).await?;
+        *last = Some(Exchange {
+            begun,
+            has_succeeded: true,
+        });
+        Ok(())
+    }
+
+    async fn exchange_pairings(&self, store: &Store) -> anyhow::Result<()> {
         let keyring = self.keyring.get();
         let rows = store.pairings().await?;
         let ours: HashMap<_, _> = self
@@ -124,18 +166,20 @@ impl Sharing {
             .into_iter()
             .map(|entry| (entry.database, entry))
             .collect();
-        let mut newer = Vec::new();
+        let (mut newer, mut not_given) = (Vec::new(), None);
         let databases: BTreeSet<_> = rows.keys().chain(ours.keys()).copied().collect();
         for database in databases {
             let (row, ours) = (rows.get(&database), ours.get(&database).cloned());
             let binding = SharedBinding::Pairing(database);
-            let (theirs, is_sealed_anew) = match row.map(|sealed| (sealed, open(&keyring, binding, sealed))) {
+            let opened = row.map(|sealed| (sealed, open::<Entry>(&keyring, binding, sealed)));
+            let (theirs, is_sealed_anew) = match opened {
                 None => (None, true),
                 Some((sealed, Ok(entry))) => (Some(entry), is_of_the_primary_key(&keyring, sealed)),
                 Some((sealed, Err(error))) => {
                     self.complain(database, sealed, error);
                     // Whoever has that key may know more than we do.
                     if matches!(error, Unopened::UnknownKey) {
+                        not_given = not_given.or(ours.map(|_| database));
                         continue;
                     }
                     (None, true)
@@ -144,14 +188,13 @@ impl Sharing {
             let Some(known) = merge(ours.clone(), theirs.clone()) else {
                 continue;
             };
-            if known.database != database {
-                continue;
-            }
             if theirs.as_ref() != Some(&known) || !is_sealed_anew {
                 let sealed = seal(&keyring, binding, &known)?;
-                store
+                let is_given = store
                     .put_pairing(database, &sealed, row.map(String::as_str))
                     .await?;
+                // Somebody was quicker: the next time is soon.
+                not_given = not_given.or((!is_given).then_some(database));
             }
             if ours.as_ref() != Some(&known) {
                 newer.push(known);
@@ -160,12 +203,30 @@ impl Sharing {
         if !newer.is_empty() {
             self.pairings.take(&newer)?;
         }
-        if let Some(code) = self.code.stored() {
-            let sealed = seal(&keyring, SharedBinding::PairingCode, &code)?;
-            store.put_pairing_code(&sealed).await?;
-            self.code.discard(&code);
+        match not_given {
+            None => Ok(()),
+            Some(database) => bail!("how {database} is paired could not be written into the store"),
         }
-        *exchanged = Some(begun);
+    }
+
+    /// A code of ours is kept in the store; one that was used here while the store was away is used there.
+    async fn move_code(&self, store: &Store) -> anyhow::Result<()> {
+        if self.code.was_used_here()
+            && let Some(stored) = self.stored_code(store).await
+            && let Some(request) = self.code.user_of(&stored)
+        {
+            store
+                .use_pairing_code(stored.id, &request, REPEATED.as_secs_f64())
+                .await?;
+        }
+        let Some(code) = self.code.stored() else {
+            return Ok(());
+        };
+        if code.is_alive(Timestamp::now()) {
+            let sealed = seal(&self.keyring.get(), SharedBinding::PairingCode, &code)?;
+            store.put_pairing_code(code.id, &sealed).await?;
+        }
+        self.code.discard(&code);
         Ok(())
     }
 

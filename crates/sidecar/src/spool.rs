@@ -57,7 +57,7 @@ impl Spool {
 }
 
 fn restored<T: DeserializeOwned>(path: &Path) -> Vec<T> {
-    let read = read(path);
+    let read = take(path);
     match &read {
         Ok(left) if !left.is_empty() => info!(
             left = left.len(),
@@ -73,13 +73,42 @@ fn restored<T: DeserializeOwned>(path: &Path) -> Vec<T> {
     read.unwrap_or_default()
 }
 
+/// Takes away what is there; another process that does so waits.
+fn take<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(path)?;
+    let left = read(path);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => left,
+    }
+}
+
+/// Adds to what another sidecar of the same directory may have left.
+fn add<T: Serialize + DeserializeOwned + Clone>(path: &Path, left: &[T]) -> anyhow::Result<()> {
+    let _lock = lock(path)?;
+    // What cannot be read is of no use to the next process either.
+    let mut all: Vec<T> = read(path).unwrap_or_default();
+    all.extend_from_slice(left);
+    private_file::write(path, &serde_json::to_vec(&all).context("encode what is left")?)
+}
+
+fn lock(path: &Path) -> anyhow::Result<fs::File> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    private_file::make_directory(directory)?;
+    private_file::lock(directory)
+}
+
 fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
-    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
     serde_json::from_slice(&bytes).with_context(|| format!("read {}", path.display()))
 }
 
@@ -87,13 +116,7 @@ fn save<T: Serialize + DeserializeOwned + Clone>(path: &Path, left: &[T], whom: 
     if left.is_empty() {
         return;
     }
-    // Another sidecar of the same directory may have left something as well.
-    let mut all: Vec<T> = restored(path);
-    all.extend_from_slice(left);
-    let saved = serde_json::to_vec(&all)
-        .context("encode what is left")
-        .and_then(|bytes| private_file::write(path, &bytes));
-    match saved {
+    match add(path, left) {
         Ok(()) => info!(
             left = left.len(),
             "Kept for the next start what {whom} has not taken"

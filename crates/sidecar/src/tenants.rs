@@ -234,6 +234,7 @@ impl Tenants {
             if !stays {
                 info!(%database, "Unpaired a database");
                 tenant.revoked.cancel();
+                tenant.written.cancel();
                 self.setup.metrics.forget(*database);
                 self.spool(*database).discard();
                 self.forget_stored(*database);
@@ -292,8 +293,9 @@ impl Tenants {
             notifier: Arc::clone(&webhook) as _,
             opens: Arc::new(move |raw| open_target(&keyring.get(), database, raw)),
         });
-        if setup.store.is_none() {
-            monitor.go_on_from(&left);
+        monitor.go_on_from(&left);
+        if let Some(recorder) = &recorder {
+            recorder.left(left, webhook.waiting());
         }
         Tenant {
             database,
@@ -395,7 +397,7 @@ impl Tenant {
                     &self.webhook,
                     &self.hints
                 ),
-                self.webhook.run(),
+                self.webhook.run(|| self.monitor.is_certain()),
             )
         });
         tokio::select! {

@@ -12,13 +12,14 @@ use base64::engine::general_purpose::STANDARD;
 use insightpulse_domain::{Address, RawEndpoint, Status};
 use insightpulse_monitor::{Event, EventKind, Monitored, Notice, Notifier, Recorder, Report};
 use insightpulse_probe::{Egress, post};
+use insightpulse_vault::{OpenError, SealedToken, SharedBinding};
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::keyring_source::LiveKeyring;
@@ -127,22 +128,30 @@ impl Webhook {
     }
 
     /// Sends what waits, for as long as it is polled.
-    pub async fn run(&self) -> Infallible {
+    ///
+    /// `may_tell` says no after a sleep, until it is known what another process has told meanwhile.
+    pub async fn run(&self, may_tell: impl Fn() -> bool) -> Infallible {
         let mut backoff = BACKOFF_FIRST;
         loop {
             let Some((place, notice)) = self.next() else {
                 self.filled.notified().await;
                 continue;
             };
-            match self.send(&place, notice.id, &notice.body).await {
+            if !may_tell() {
+                sleep(BACKOFF_FIRST).await;
+                continue;
+            }
+            let sent = match self.open(&notice) {
+                Ok(body) => self.send(&place, notice.id, &body).await,
+                Err(reason) => {
+                    self.drop_one(notice.id, &reason);
+                    continue;
+                }
+            };
+            match sent {
                 Ok(()) => {
                     self.remove(notice.id);
                     backoff = BACKOFF_FIRST;
-                }
-                Err(reason) if Timestamp::now().duration_since(notice.since) > TRIED_FOR => {
-                    self.remove(notice.id);
-                    self.metrics.webhook(Delivery::dropped);
-                    warn!(database = %self.database, reason, "The webhook did not take an event for a day; it is dropped");
                 }
                 Err(reason) => {
                     if backoff == BACKOFF_FIRST {
@@ -152,6 +161,45 @@ impl Webhook {
                     backoff = (backoff * 2).min(BACKOFF_MOST);
                 }
             }
+        }
+    }
+
+    fn drop_one(&self, id: Uuid, reason: &str) {
+        self.remove(id);
+        self.metrics.webhook(Delivery::dropped);
+        warn!(database = %self.database, event = %id, reason, "An event is not told to the webhook");
+    }
+
+    /// What is to be sent, unless it is no news any more, or somebody else has written it.
+    fn open(&self, notice: &Notice) -> Result<Value, String> {
+        if Timestamp::now().duration_since(notice.since) > TRIED_FOR {
+            return Err("it is older than a day".into());
+        }
+        let token: SealedToken = notice
+            .body
+            .parse()
+            .map_err(|error: OpenError| error.to_string())?;
+        let text = self
+            .keyring
+            .get()
+            .open(&token, &self.binding(notice.id))
+            .map_err(|error| error.to_string())?;
+        serde_json::from_str(text.expose_secret()).map_err(|error| error.to_string())
+    }
+
+    /// What waits may lie in the store, and is signed when it is sent: nobody else may write it.
+    fn seal(&self, id: Uuid, body: &Value) -> anyhow::Result<String> {
+        let sealed = self
+            .keyring
+            .get()
+            .seal(&body.to_string().into(), &self.binding(id))?;
+        Ok(sealed.to_string())
+    }
+
+    fn binding(&self, id: Uuid) -> SharedBinding {
+        SharedBinding::Notice {
+            database: self.database,
+            id,
         }
     }
 
@@ -223,11 +271,17 @@ impl Notifier for Webhook {
             return Vec::new();
         }
         let news = report.events.iter().filter(|event| event.is_news());
-        news.map(|event| Notice {
-            id: event.id,
-            record: report.outcome.record,
-            since: Timestamp::now(),
-            body: body(self.database, event, report, endpoint),
+        news.filter_map(|event| {
+            let sealed = self.seal(event.id, &body(self.database, event, report, endpoint));
+            let body = sealed
+                .inspect_err(|error| error!(%error, "An event is not told to the webhook"))
+                .ok()?;
+            Some(Notice {
+                id: event.id,
+                record: report.outcome.record,
+                since: Timestamp::now(),
+                body,
+            })
         })
         .collect()
     }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use insightpulse_monitor::{Delivered, Delivery, Recorder, Report};
 use insightpulse_odoo_rpc::{Error, Protocol};
 use jiff::Timestamp;
@@ -145,7 +146,7 @@ impl Writeback {
     /// After two thirds of the key's life: there is a third left for trying again.
     async fn renew_api_key(&self, now: Timestamp) {
         let pairing = self.pairing();
-        if !is_due(pairing.api_key_since, pairing.api_key_expires_at, now) {
+        if !is_due_by(pairing.api_key_since, pairing.api_key_expires_at, now, DUE) {
             return;
         }
         match self.renew(pairing, now).await {
@@ -160,6 +161,16 @@ impl Writeback {
     /// The old key stays valid until the new one is stored, so a stop at any
     /// point costs nothing.
     async fn renew(&self, mut pairing: Pairing, now: Timestamp) -> anyhow::Result<String> {
+        // Another sidecar may have, or may not hear of it: there is time, until there is none.
+        let exchanged = self.sharing.exchange().await;
+        if !is_due_by(pairing.api_key_since, pairing.api_key_expires_at, now, URGENT) {
+            exchanged.context("tell the other sidecars")?;
+            let known = self.pairings.read()?;
+            let is_current = known
+                .iter()
+                .any(|other| other.database == pairing.database && other.api_key == pairing.api_key);
+            anyhow::ensure!(is_current, "the pairing was changed meanwhile");
+        }
         let odoo = self.odoo().map_err(anyhow::Error::msg)?;
         let renewed = odoo.renew_api_key().await?;
         let before = pairing.api_key.clone();
@@ -238,12 +249,21 @@ fn connect(
     }
 }
 
-fn is_due(since: Timestamp, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+/// The part of a key's life after which it is renewed, and after which nobody is waited for.
+const DUE: (i32, i32) = (2, 3);
+const URGENT: (i32, i32) = (9, 10);
+
+fn is_due_by(
+    since: Timestamp,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+    (part, of): (i32, i32),
+) -> bool {
     let Some(expires_at) = expires_at else {
         return false;
     };
     let life = expires_at.duration_since(since);
-    now.duration_since(since) >= life * 2 / 3
+    now.duration_since(since) >= life * part / of
 }
 
 #[cfg(test)]
@@ -253,11 +273,12 @@ mod tests {
     #[test]
     fn a_key_is_renewed_after_two_thirds_of_its_life() {
         let at = |hours: i64| Timestamp::from_second(hours * 3600).expect("a time");
-        let check = |now, expected| assert_eq!(is_due(at(0), Some(at(24)), at(now)), expected, "{now}");
+        let check =
+            |now, expected| assert_eq!(is_due_by(at(0), Some(at(24)), at(now), DUE), expected, "{now}");
         check(0, false);
         check(15, false);
         check(16, true);
         check(25, true);
-        assert!(!is_due(at(0), None, at(1_000_000)));
+        assert!(!is_due_by(at(0), None, at(1_000_000), DUE));
     }
 }

@@ -90,6 +90,8 @@ pub enum SharedBinding {
     Pairing(Uuid),
     /// The code that pairs the next one.
     PairingCode,
+    /// What a webhook of a database is to be told.
+    Notice { database: Uuid, id: Uuid },
 }
 
 impl Bound for SharedBinding {
@@ -97,6 +99,7 @@ impl Bound for SharedBinding {
         let parts: &[&[u8]] = match self {
             Self::Pairing(database) => &[b"shared pairing", database.as_bytes()],
             Self::PairingCode => &[b"pairing code"],
+            Self::Notice { database, id } => &[b"notice", database.as_bytes(), id.as_bytes()],
         };
         parts.iter().copied().map(Cow::Borrowed).collect()
     }

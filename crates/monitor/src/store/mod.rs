@@ -62,6 +62,8 @@ pub enum StoreError {
     Refused(#[from] tokio_postgres::Error),
     #[error("the store did not answer in time")]
     Timeout,
+    #[error("the store's tables are not there yet")]
+    NotReady,
     #[error("the store has version {0} of its tables, and this program knows {1}: update it")]
     TooNew(i32, i32),
 }
@@ -255,14 +257,19 @@ impl Store {
         }
     }
 
+    /// Has the tables made again where they are missing.
+    fn look_for_tables(&self, error: &StoreError) {
+        if error.is_of_missing_tables() {
+            self.is_ready.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// Remembers whether the store answered, and tells when that changes.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         let is_away = result.is_err();
         if let Err(error) = &result {
             self.counts.failures.fetch_add(1, Ordering::Relaxed);
-            if error.is_of_missing_tables() {
-                self.is_ready.store(false, Ordering::Relaxed);
-            }
+            self.look_for_tables(error);
             if !self.is_away.swap(is_away, Ordering::Relaxed) {
                 warn!(%error, "The store is away: probing and write-back go on without it");
             }

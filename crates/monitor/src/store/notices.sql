@@ -5,6 +5,6 @@ CREATE TABLE notice (
     record   uuid        NOT NULL,
     shard    smallint    NOT NULL,
     since    timestamptz NOT NULL,
-    body     jsonb       NOT NULL
+    body     text        NOT NULL
 );
 CREATE INDEX notice_shard ON notice (database, shard);

@@ -5,6 +5,7 @@ CREATE TABLE pairing (
 );
 CREATE TABLE pairing_code (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+    id      uuid NOT NULL,
     sealed  text NOT NULL,
     -- Who has used it: Odoo runs a request again, after a serialization failure.
     request text,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use insightpulse_domain::Outcome;
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::types::Json;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +48,8 @@ pub struct Replica {
 #[derive(Default)]
 struct Share {
     shards: HashSet<i16>,
+    /// No longer ours, and nobody else's yet: somebody has emptied the store, or put it back.
+    adrift: HashSet<i16>,
     hint: Option<i64>,
 }
 
@@ -182,11 +183,11 @@ impl Replica {
 
     async fn share(&mut self, member: &Member, is_due: bool) -> Result<(), StoreError> {
         let database = member.database;
-        // We have none of it at first, and when somebody has emptied the store.
-        let has_none = self
+        let before: Vec<i16> = self
             .databases
             .get(&database)
-            .is_none_or(|share| share.shards.is_empty());
+            .map(|share| share.shards.union(&share.adrift).copied().collect())
+            .unwrap_or_default();
         let mut client = self.store.pool.get().await?;
         let id = self.store.id;
         let is_patient = self.is_patient();
@@ -197,23 +198,18 @@ impl Replica {
         // Counted from before the question: that is when the lease begins at the latest.
         let asked = Instant::now();
         let held = HELD.as_secs_f64();
-        let (mine, hint, handed) = in_time(async {
+        let (mine, elsewhere, hint, handed) = in_time(async {
             let transaction = client.transaction().await?;
-            if has_none {
-                transaction
-                    .execute(
-                        "INSERT INTO insightpulse.shard (database, shard) \
-                         SELECT $1, generate_series(0, $2::int - 1) ON CONFLICT DO NOTHING",
-                        &[&database, &i32::from(SHARDS)],
-                    )
-                    .await?;
-                transaction
-                    .execute(
-                        "INSERT INTO insightpulse.hint VALUES ($1, 0) ON CONFLICT DO NOTHING",
-                        &[&database],
-                    )
-                    .await?;
-            }
+            // At first there are none, and when somebody has emptied the store.
+            transaction
+                .execute(
+                    "INSERT INTO insightpulse.shard (database, shard) \
+                     SELECT $1, generate_series(0, $2::int - 1) \
+                      WHERE (SELECT count(*) FROM insightpulse.shard WHERE database = $1) < $2 \
+                     ON CONFLICT DO NOTHING",
+                    &[&database, &i32::from(SHARDS)],
+                )
+                .await?;
             if is_due {
                 transaction
                     .execute(
@@ -224,37 +220,44 @@ impl Replica {
                     .await?;
             }
             // More than our part is given back while others have less; less is filled up with what is free.
-            transaction
-                .execute(
+            let given: HashSet<i16> = transaction
+                .query(
                     "UPDATE insightpulse.shard SET owner = NULL, until = '-infinity' \
                       WHERE database = $1 AND owner = $2 AND $4 AND shard IN ( \
                             SELECT shard FROM insightpulse.shard WHERE database = $1 AND owner = $2 \
-                             ORDER BY shard OFFSET $3)",
+                             ORDER BY shard OFFSET $3) \
+                     RETURNING shard",
                     &[&database, &id, &fair, &is_complete],
-                )
-                .await?;
-            transaction
-                .execute(
-                    "UPDATE insightpulse.shard AS taken SET owner = $2, until = now() + make_interval(secs => $4) \
-                       FROM (SELECT shard FROM insightpulse.shard \
-                              WHERE database = $1 AND (owner IS NULL OR until < now() AND NOT $5) \
-                              ORDER BY shard \
-                              LIMIT greatest(0, $3 - (SELECT count(*) FROM insightpulse.shard \
-                                                       WHERE database = $1 AND owner = $2 AND until >= now())) \
-                                FOR UPDATE SKIP LOCKED) AS free \
-                      WHERE taken.database = $1 AND taken.shard = free.shard",
-                    &[&database, &id, &fair, &held, &is_patient],
-                )
-                .await?;
-            let mine: HashSet<i16> = transaction
-                .query(
-                    "SELECT shard FROM insightpulse.shard WHERE database = $1 AND owner = $2 AND until > now()",
-                    &[&database, &id],
                 )
                 .await?
                 .iter()
                 .map(|row| row.get(0))
                 .collect();
+            transaction
+                .execute(
+                    "UPDATE insightpulse.shard AS taken SET owner = $2, until = now() + make_interval(secs => $4) \
+                       FROM (SELECT shard FROM insightpulse.shard \
+                              WHERE database = $1 AND (owner IS NULL OR until < now() AND NOT $5) \
+                              ORDER BY shard = ANY($6) DESC, shard \
+                              LIMIT greatest(0, $3 - (SELECT count(*) FROM insightpulse.shard \
+                                                       WHERE database = $1 AND owner = $2 AND until >= now())) \
+                                FOR UPDATE SKIP LOCKED) AS free \
+                      WHERE taken.database = $1 AND taken.shard = free.shard",
+                    &[&database, &id, &fair, &held, &is_patient, &before],
+                )
+                .await?;
+            let (mut mine, mut others) = (HashSet::new(), HashSet::new());
+            let held = transaction
+                .query(
+                    "SELECT shard, owner = $2 FROM insightpulse.shard \
+                      WHERE database = $1 AND owner IS NOT NULL AND until > now()",
+                    &[&database, &id],
+                )
+                .await?;
+            for row in &held {
+                let set = if row.get(1) { &mut mine } else { &mut others };
+                set.insert(row.get::<_, i16>(0));
+            }
             let hint: i64 = transaction
                 .query_one("SELECT coalesce((SELECT counter FROM insightpulse.hint WHERE database = $1), 0)",
                     &[&database],)
@@ -272,31 +275,38 @@ impl Replica {
             let handed: Vec<(Json<Outcome>, bool)> =
                 // What a newer version wrote may be something that this one does not know.
                 handed.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.get(1)))).collect();
-            Ok((mine, hint, handed))
+            Ok((mine, &others | &given, hint, handed))
         })
         .await?;
 
         let share = self.databases.entry(database).or_default();
         let gained: HashSet<_> = mine.difference(&share.shards).copied().collect();
-        let lost = share.shards.difference(&mine).count();
+        let lost: HashSet<_> = share.shards.difference(&mine).copied().collect();
         if !gained.is_empty() {
             let known = self.store.read(member, &gained).await?;
             member.monitor.adopt(known, &gained);
         }
-        if !gained.is_empty() || lost > 0 {
-            info!(%database, shards = mine.len(), gained = gained.len(), lost, "Shares the endpoints with others");
+        if !gained.is_empty() || !lost.is_empty() {
+            let (gained, lost) = (gained.len(), lost.len());
+            info!(%database, shards = mine.len(), gained, lost, "Shares the endpoints with others");
         }
         let until = match (is_due, self.renewed) {
             (false, Some(renewed)) => renewed + HELD,
             _ => asked + HELD,
         };
         member.monitor.own(&mine, until - MARGIN);
-        if lost > 0 {
-            let is_ours = |record| mine.contains(&super::shard_of(record));
+        let share = self.databases.entry(database).or_default();
+        let parted: HashSet<_> = &share.adrift | &lost;
+        // Whoever has one of them has read what was to be told. What nobody has we go on telling.
+        let (gone, adrift): (HashSet<i16>, HashSet<i16>) = parted
+            .difference(&mine)
+            .partition(|shard| elsewhere.contains(shard));
+        if !gone.is_empty() {
+            let is_ours = |record| !gone.contains(&super::shard_of(record));
             member.outbox.retain(is_ours);
             member.notifier.retain(&is_ours);
         }
-        let share = self.databases.entry(database).or_default();
+        share.adrift = adrift;
         share.shards = mine;
         if share.hint.replace(hint).is_some_and(|before| before != hint) {
             (member.on_hint)();
@@ -374,7 +384,7 @@ impl Store {
                 id: row.get(0),
                 record: row.get(1),
                 since: Timestamp::from_second(row.get::<_, f64>(2) as i64).ok()?,
-                body: row.try_get::<_, Json<Value>>(3).ok()?.0,
+                body: row.get(3),
             })
         });
         member.notifier.tell(notices.collect());

@@ -46,6 +46,8 @@ enum Letter {
     Arrived(Vec<Arrived>),
     /// These notices have arrived, or are not to be told any more.
     Told(Vec<Uuid>),
+    /// An earlier process has left these in a file.
+    Left(Vec<Report>, Vec<Notice>),
 }
 
 /// A report that Odoo has.
@@ -67,6 +69,8 @@ pub struct Writer {
     arrived: Vec<Arrived>,
     /// Who was to be told has these notices, and the store may still have them as well.
     told: Vec<Uuid>,
+    /// These are in memory alone, or were in a file, and the store does not have them yet.
+    left: (Vec<Report>, Vec<Notice>),
 }
 
 /// Results of one transaction.
@@ -92,6 +96,7 @@ impl Recorder {
             backlog: VecDeque::new(),
             arrived: Vec::new(),
             told: Vec::new(),
+            left: Default::default(),
         };
         (Self(sender), writer)
     }
@@ -114,6 +119,11 @@ impl Recorder {
             events: report.events.iter().map(|event| event.id).collect(),
         });
         self.0.send(Letter::Arrived(arrived.collect())).ok();
+    }
+
+    /// Writes down what an earlier process has left in a file, which this one is about to tell.
+    pub fn left(&self, reports: Vec<Report>, notices: Vec<Notice>) {
+        self.0.send(Letter::Left(reports, notices)).ok();
     }
 
     /// These notices have arrived, or are not to be told any more.
@@ -156,7 +166,12 @@ impl Writer {
     }
 
     fn is_behind(&self) -> bool {
-        !self.backlog.is_empty() || !self.arrived.is_empty() || !self.told.is_empty()
+        self.unwritten() > 0 || !self.arrived.is_empty() || !self.told.is_empty()
+    }
+
+    /// How much would be lost with this process.
+    fn unwritten(&self) -> usize {
+        self.backlog.len() + self.left.0.len() + self.left.1.len()
     }
 
     /// Nothing is asked of a store that is away: an answer that does not come would keep results
@@ -169,6 +184,11 @@ impl Writer {
                 Letter::HandOver(outcome, asked) => strange.push((*outcome, asked)),
                 Letter::Arrived(reports) => self.arrived.extend(reports),
                 Letter::Told(notices) => self.told.extend(notices),
+                Letter::Left(reports, notices) => {
+                    self.left.0.extend(reports);
+                    self.left.1.extend(notices);
+                    self.store.set_behind(self.database, self.unwritten());
+                }
             }
         }
         if !entries.is_empty() {
@@ -186,7 +206,31 @@ impl Writer {
             }
         }
         self.catch_up().await;
+        self.write_left().await;
         self.forget_arrived().await;
+    }
+
+    async fn write_left(&mut self) {
+        if (self.left.0.is_empty() && self.left.1.is_empty()) || self.store.is_away() {
+            return;
+        }
+        let written = self.commit_left().await;
+        if self.store.noted(written).is_ok() {
+            self.left = Default::default();
+            self.store.set_behind(self.database, self.unwritten());
+        }
+    }
+
+    async fn commit_left(&self) -> Result<(), StoreError> {
+        let (reports_left, notices_left) = &self.left;
+        let mut client = self.store.pool.get().await?;
+        in_time(async {
+            let transaction = client.transaction().await?;
+            reports(&transaction, self.database, reports_left.iter()).await?;
+            notices(&transaction, self.database, notices_left.iter()).await?;
+            transaction.commit().await
+        })
+        .await
     }
 
     async fn forget_arrived(&mut self) {
@@ -230,7 +274,7 @@ impl Writer {
         let surplus = self.backlog.len().saturating_sub(BACKLOG_MAX);
         self.backlog.drain(..surplus);
         self.store.count_dropped(surplus);
-        self.store.set_behind(self.database, self.backlog.len());
+        self.store.set_behind(self.database, self.unwritten());
     }
 
     /// Writes what was told while the store was away: history, what is thought, and the events that
@@ -262,7 +306,7 @@ impl Writer {
                     });
                 }),
             }
-            self.store.set_behind(self.database, self.backlog.len());
+            self.store.set_behind(self.database, self.unwritten());
         }
     }
 
@@ -350,9 +394,15 @@ async fn commit(
         if !ours.is_empty() {
             samples(&transaction, database, &ours).await?;
             judgements(&transaction, database, &ours).await?;
-            let with_report: Vec<_> = ours.iter().copied().filter(|entry| has_report(entry)).collect();
-            reports(&transaction, database, &with_report).await?;
-            notices(&transaction, database, &ours).await?;
+            let changed = |entry: &&&Entry| entry.urgency == Urgency::Changed && has_report(entry);
+            let changed = ours.iter().filter(changed).map(|entry| &entry.report);
+            reports(&transaction, database, changed).await?;
+            notices(
+                &transaction,
+                database,
+                ours.iter().flat_map(|entry| &entry.notices),
+            )
+            .await?;
         }
         transaction.commit().await?;
         store
@@ -455,19 +505,19 @@ async fn judgements(
 async fn reports(
     transaction: &Transaction<'_>,
     database: Uuid,
-    entries: &[&Entry],
+    changed: impl Iterator<Item = &Report>,
 ) -> Result<(), tokio_postgres::Error> {
     let mut newest: HashMap<Uuid, (Uuid, Value)> = HashMap::new();
     let mut events = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for entry in entries.iter().filter(|entry| entry.urgency == Urgency::Changed) {
-        let Report { outcome, .. } = &entry.report;
-        for event in &entry.report.events {
+    for report in changed {
+        let outcome = &report.outcome;
+        for event in &report.events {
             events.0.push(event.id);
             events.1.push(outcome.record);
             events.2.push(shard_of(outcome.record));
             events.3.push(Json(event));
         }
-        let mut bare = entry.report.clone();
+        let mut bare = report.clone();
         bare.events.clear();
         bare.tallies.clear();
         if let Ok(report) = serde_json::to_value(&bare) {
@@ -511,9 +561,9 @@ async fn reports(
 async fn notices(
     transaction: &Transaction<'_>,
     database: Uuid,
-    entries: &[&Entry],
+    notices: impl Iterator<Item = &Notice>,
 ) -> Result<(), tokio_postgres::Error> {
-    let notices: Vec<_> = entries.iter().flat_map(|entry| &entry.notices).collect();
+    let notices: Vec<_> = notices.collect();
     if notices.is_empty() {
         return Ok(());
     }
@@ -521,12 +571,12 @@ async fn notices(
     let records: Vec<_> = notices.iter().map(|notice| notice.record).collect();
     let shards: Vec<_> = notices.iter().map(|notice| shard_of(notice.record)).collect();
     let since: Vec<_> = notices.iter().map(|notice| seconds(notice.since)).collect();
-    let bodies: Vec<_> = notices.iter().map(|notice| Json(&notice.body)).collect();
+    let bodies: Vec<_> = notices.iter().map(|notice| &notice.body).collect();
     transaction
         .execute(
             "INSERT INTO insightpulse.notice \
                   SELECT id, $1, record, shard, to_timestamp(since), body \
-                    FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::float8[], $6::jsonb[]) \
+                    FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::float8[], $6::text[]) \
                          AS given(id, record, shard, since, body) \
              ON CONFLICT (id) DO NOTHING",
             &[&database, &ids, &records, &shards, &since, &bodies],

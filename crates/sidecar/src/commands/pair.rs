@@ -30,7 +30,7 @@ pub struct Pair {
 enum Command {
     /// Lists the databases that are paired
     List,
-    /// Unpairs a database, given by its name or its uuid; its token is dead at once
+    /// Unpairs a database, given by its name or its uuid; its token is dead at once, with other sidecars within a second
     Remove { database: String },
 }
 

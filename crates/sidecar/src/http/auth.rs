@@ -58,14 +58,9 @@ pub async fn admit(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let shown = bearer(request.request()).map(Digest::of);
-    let mut tenant = shown.and_then(|token| api.tenants.find(&token));
-    if let (None, Some(token)) = (&tenant, &shown)
-        && api.sharing.look().await
-    {
-        tenant = api.tenants.find(token);
-    }
-    let Some(tenant) = tenant else {
-        return Err(refuse_stranger(&api, request.request()).into());
+    let tenant = match shown.and_then(|token| api.tenants.find(&token)) {
+        Some(tenant) => tenant,
+        None => find_elsewhere(&api, request.request(), shown).await?,
     };
     if tenant.rate.check().is_err() {
         api.metrics.refused(Refusal::rate);
@@ -97,11 +92,31 @@ pub fn peer(request: &HttpRequest) -> IpAddr {
     }
 }
 
+/// Who may have paired with another sidecar a moment ago. Of those who try too often nobody is asked.
+async fn find_elsewhere(
+    api: &Api,
+    request: &HttpRequest,
+    shown: Option<Digest>,
+) -> Result<Arc<Tenant>, Problem> {
+    let may_try = api.strangers.allow(peer(request));
+    if let Some(token) = shown
+        && may_try
+        && api.sharing.look().await
+        && let Some(tenant) = api.tenants.find(&token)
+    {
+        return Ok(tenant);
+    }
+    Err(refusal(api, request, may_try))
+}
+
 fn refuse_stranger(api: &Api, request: &HttpRequest) -> Problem {
+    refusal(api, request, api.strangers.allow(peer(request)))
+}
+
+fn refusal(api: &Api, request: &HttpRequest, may_try: bool) -> Problem {
     api.metrics.refused(Refusal::token);
-    let peer = peer(request);
-    if api.strangers.allow(peer) {
-        warn!(%peer, "Refused a request without the right token");
+    if may_try {
+        warn!(peer = %peer(request), "Refused a request without the right token");
         Problem::unauthorized()
     } else {
         Problem::too_many_attempts()

@@ -137,7 +137,7 @@ pub async fn unpair(api: Data<Api>, caller: Caller, request: Json<Goodbye>) -> R
 
 /// Odoo may ask another sidecar next. One that cannot be told now is told later.
 async fn tell_others(api: &Api) {
-    if let Err(error) = api.sharing.exchange().await {
+    if let Err(error) = api.sharing.exchange_soon().await {
         warn!(
             error = format!("{error:#}"),
             "Other sidecars do not know of a pairing yet"

@@ -246,11 +246,14 @@ async fn without_its_store_it_goes_on_and_catches_up() {
 async fn a_store_that_somebody_has_emptied_is_filled_again() {
     let (cluster, settings) = store();
     let odoo = FakeOdoo::start().await;
+    let (deaf, hearing) = (receiver(u64::MAX).await, receiver(0).await);
     let mut home = Home::new(odoo.url());
     home.store = Some(settings);
-    odoo.monitor(&[broken(7)]);
     let service = home.start().await;
-    odoo.wait_for(1).await;
+    odoo.set_webhook(Some(hook(&service, &deaf.uri()).await));
+    odoo.monitor(&[broken(7)]);
+    look_at_all(&service).await;
+    let tried = arrived(&deaf, 1).await;
     let samples = || -> u64 {
         let count = cluster.sql("select count(*) from insightpulse.sample");
         count.parse().expect("a number")
@@ -264,18 +267,96 @@ async fn a_store_that_somebody_has_emptied_is_filled_again() {
     eventually("it has all of it", || shares(&cluster) == [64]).await;
     eventually("it is written down again", || samples() >= 1).await;
     // Of a copy that is old, the partitions end before today.
-    cluster.sql("do $$ declare name text; begin for name in select inhrelid::regclass from pg_inherits \
-                 where inhparent = 'insightpulse.sample'::regclass loop execute 'drop table ' || name; end loop; end $$");
+    cluster.sql(
+        "do $$ declare name text; begin for name in select inhrelid::regclass from pg_inherits \
+         where inhparent = 'insightpulse.sample'::regclass loop execute 'drop table ' || name; end loop; end $$",
+    );
     eventually("there is a place for today", || samples() >= 1).await;
-    let told = odoo.outcomes().len();
-    odoo.wait_for(told + 1).await;
+    odoo.wait_for(odoo.outcomes().len() + 1).await;
     let events: usize = odoo
         .outcomes()
         .iter()
         .filter_map(|outcome| outcome["events"].as_array().map(Vec::len))
         .sum();
     assert_eq!(events, 1);
+    // What waited has not gone with the store.
+    odoo.set_webhook(Some(hook(&service, &hearing.uri()).await));
+    look_at_all(&service).await;
+    assert_eq!(arrived(&hearing, 1).await, tried[..1]);
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_without_the_store_is_not_told_again_with_it() {
+    let (cluster, settings) = store();
+    let server = crate::service::cluster();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let guest = changed(
+        &monitored(&endpoint(7, server.port())),
+        &json!({"username": "guest"}),
+    );
+    odoo.monitor(std::slice::from_ref(&guest));
+    home.start().await.stop_after(&odoo, 1).await;
+    let known = json!({"status": "success", "last_probe": odoo.outcomes().last().expect("some")["probe"]});
+    odoo.monitor(&[changed(&guest, &known)]);
+    cluster.sql("alter role sidecar nologin");
+    server.sql("alter role guest nologin");
+    let events = || -> Vec<Value> {
+        let outcomes = odoo.outcomes();
+        let lists = outcomes
+            .iter()
+            .filter_map(|outcome| outcome["events"].as_array().cloned());
+        lists.flatten().map(|event| event["to"].clone()).collect()
+    };
+    // It goes on alone after some seconds.
+    let service = home.start().await;
+    eventually("it is told that it failed", || events().len() == 2).await;
+    cluster.sql("alter role sidecar login");
+    eventually("it has all of it", || shares(&cluster) == [64]).await;
+    odoo.wait_for(odoo.outcomes().len() + 4).await;
+    assert_eq!(events(), ["success", "failed"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_into_the_store_has_nothing_signed() {
+    let (cluster, settings) = store();
+    let odoo = FakeOdoo::start().await;
+    let (deaf, hearing) = (receiver(u64::MAX).await, receiver(0).await);
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let first = home.start().await;
+    odoo.set_webhook(Some(hook(&first, &deaf.uri()).await));
+    odoo.monitor(&[broken(7), broken(8)]);
+    look_at_all(&first).await;
+    eventually("both wait", || {
+        cluster.sql("select to_regclass('insightpulse.notice') is not null") == "t"
+            && cluster.sql("select count(*) from insightpulse.notice") == "2"
+    })
+    .await;
+    odoo.wait_for(2).await;
+    odoo.monitor(&[
+        changed(&broken(7), &json!({"status": "failed"})),
+        changed(&broken(8), &json!({"status": "failed"})),
+    ]);
+    odoo.set_webhook(Some(hook(&first, &hearing.uri()).await));
+    first.stop().await;
+    let right = cluster.sql("select id from insightpulse.notice order by id limit 1");
+    // One says what the other does, and a third what somebody likes.
+    cluster.sql(
+        "update insightpulse.notice set body = (select body from insightpulse.notice order by id limit 1); \
+         insert into insightpulse.notice select gen_random_uuid(), database, record, shard, now(), '{\"type\": \"x\"}' \
+           from insightpulse.notice limit 1",
+    );
+    let second = home.start().await;
+    eventually("none is kept", || {
+        cluster.sql("select count(*) from insightpulse.notice") == "0"
+    })
+    .await;
+    assert_eq!(ids(&hearing).await, [right]);
+    second.stop().await;
 }
 
 /// A way to the store that can lose the answers to commits of samples, and the connection with them.

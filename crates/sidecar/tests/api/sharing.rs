@@ -1,8 +1,17 @@
 //! Sidecars with nothing but a store and a keyring together: who is paired with one is paired with all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use insightpulse_test_support::{Cluster, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::fake_odoo::FakeOdoo;
@@ -42,6 +51,39 @@ fn code(cluster: &Cluster) -> String {
     {
         "t" => cluster.sql("select sealed from insightpulse.pairing_code"),
         _ => String::new(),
+    }
+}
+
+/// A way to the store on which nothing comes through while it hangs.
+async fn way_that_can_hang(port: u16) -> (u16, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let own = listener.local_addr().expect("bound").port();
+    let hangs = Arc::new(AtomicBool::new(false));
+    let is_hanging = Arc::clone(&hangs);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let is_hanging = Arc::clone(&is_hanging);
+            tokio::spawn(async move {
+                let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the store");
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                tokio::select! {
+                    () = forward(from_client, to_server, &is_hanging) => {}
+                    () = forward(from_server, to_client, &is_hanging) => {}
+                }
+            });
+        }
+    });
+    (own, hangs)
+}
+
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_hanging: &AtomicBool) {
+    let mut bytes = vec![0; 65_536];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        while is_hanging.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        to.write_all(&bytes[..read]).await.ok();
     }
 }
 
@@ -95,6 +137,67 @@ async fn a_code_of_one_pairs_with_another_and_once() {
     .await;
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_was_used_stays_used_whoever_still_has_it() {
+    let (cluster, _odoo, home, elsewhere) = two().await;
+    let newer = home.code();
+    let file = home.state_dir.join("pairing-code.json");
+    let kept = std::fs::read(&file).expect("there");
+    let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    eventually("the code is there for both", || !code(&cluster).is_empty()).await;
+    assert_eq!(pair(&second, &elsewhere.pairing(&newer, "r")).await.status, 200);
+    // The answer to the move was lost, or another of the same directory had read it before.
+    std::fs::write(&file, kept).expect("written");
+    eventually("it is moved again", || !file.exists()).await;
+    assert_eq!(pair(&first, &home.pairing(&newer, "s")).await.status, 403);
+    // And if somebody with the store makes it new, who has seen it used remembers.
+    cluster.sql("update insightpulse.pairing_code set request = null, used_at = null");
+    assert_eq!(pair(&second, &elsewhere.pairing(&newer, "s")).await.status, 403);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_holds_up_neither_a_pairing_nor_a_stranger() {
+    let (cluster, mut settings) = store();
+    let (port, hangs) = way_that_can_hang(cluster.port()).await;
+    settings.url =
+        format!("postgresql://sidecar:canary-of-the-store@127.0.0.1:{port}/postgres?sslmode=disable").into();
+    let odoo = FakeOdoo::start().await;
+    let mut home = Home::new(odoo.url());
+    home.store = Some(settings);
+    let service = home.start_unpaired();
+    eventually("it is there", || {
+        cluster.sql("select to_regclass('insightpulse.replica') is not null") == "t"
+            && cluster.sql("select count(*) from insightpulse.replica") == "1"
+    })
+    .await;
+    hangs.store(true, Ordering::SeqCst);
+    // As long as Odoo waits.
+    let patience = Duration::from_secs(2);
+    let pairing = home.pairing(&home.code(), "r");
+    let answer = timeout(patience, pair(&service, &pairing))
+        .await
+        .expect("in time");
+    let token = answer.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(status(&service, &token).await, 200);
+    let mut strangers = JoinSet::new();
+    for number in 0..40 {
+        let request = service
+            .anonymous(Method::POST, "/v1/status")
+            .bearer_auth(format!("wrong {number}"));
+        strangers.spawn(Answer::of(request));
+    }
+    let refused = timeout(patience, strangers.join_all()).await.expect("in time");
+    assert!(refused.iter().all(|answer| answer.status == 401), "{refused:?}");
+    hangs.store(false, Ordering::SeqCst);
+    eventually("it is known there as well", || {
+        cluster.sql("select count(*) from insightpulse.pairing") == "1"
+    })
+    .await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +287,7 @@ async fn who_writes_into_the_store_lets_nobody_in() {
         cluster.sql(&format!(
             "insert into insightpulse.pairing values (gen_random_uuid(), '{text}')"
         ));
-        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
         assert_eq!(status(&first, &forged.1).await, 401);
         assert_eq!(status(&first, &first.token).await, 200);
     }
@@ -199,7 +302,7 @@ async fn who_writes_into_the_store_lets_nobody_in() {
     cluster.sql(&format!(
         "insert into insightpulse.pairing values ('{another}', '{row_of_ours}')"
     ));
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(home.insightpulse(&["pair", "list"]).lines().count(), 1);
     first.stop().await;
 }
