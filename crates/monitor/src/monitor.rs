@@ -93,7 +93,7 @@ struct File {
     judge: Judge,
     /// What the judgement is about, which may have been tested before it was read.
     judged: i64,
-    /// The newest result that the judgement has heard.
+    /// The newest result that the judgement has heard, or that Odoo shows.
     heard: Option<Uuid>,
     /// No probe of this endpoint may have a smaller id, or Odoo would take it for an older one.
     newest_probe: Uuid,
@@ -649,6 +649,7 @@ impl File {
         self.newest_probe = self.newest_probe.max(known.newest_probe);
         let is_same = known.revision == self.endpoint.raw.revision;
         if is_same {
+            self.heard = self.heard.max(Some(known.newest_probe));
             self.judge = known.judge.clone();
             self.judged = known.revision;
             self.last = now.checked_sub(known.tested);
@@ -664,7 +665,7 @@ impl File {
         Self {
             judge: Judge::new(endpoint.status),
             judged: endpoint.raw.revision,
-            heard: None,
+            heard: endpoint.last_probe,
             newest_probe: endpoint.last_probe.unwrap_or_default(),
             endpoint,
             slots,

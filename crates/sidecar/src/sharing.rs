@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use insightpulse_monitor::Store;
 use insightpulse_vault::{Keyring, OpenError, SealedToken, SharedBinding};
 use jiff::Timestamp;
@@ -46,8 +46,12 @@ const EXCHANGE_EVERY: Duration = Duration::from_secs(1);
 /// Strangers make nobody ask the store more often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a request waits for the store. Odoo itself waits two seconds, and pairing asks twice.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long a request waits for the store: once to learn what is new, and once to tell it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a code is looked at there. Odoo waits two seconds for all of a pairing, and must not have
+/// given up when it is replaced.
+const REDEEMED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Sharing {
     pub fn new(
@@ -96,15 +100,21 @@ impl Sharing {
     }
 
     /// Takes what is newer, and gives what the others lack; with no others there is nothing to do.
-    pub async fn exchange(&self) -> anyhow::Result<()> {
-        let Some(store) = &self.store else { return Ok(()) };
+    ///
+    /// Returns the databases of which the others could not be told.
+    pub async fn exchange(&self) -> anyhow::Result<BTreeSet<Uuid>> {
+        let Some(store) = &self.store else {
+            return Ok(BTreeSet::new());
+        };
         let mut last = self.last.lock().await;
         self.exchange_with(store, &mut last).await
     }
 
     /// The same, for who cannot wait long: what is not done then, [`Sharing::run`] does.
-    pub async fn exchange_soon(&self) -> anyhow::Result<()> {
-        let Some(store) = &self.store else { return Ok(()) };
+    pub async fn exchange_soon(&self) -> anyhow::Result<BTreeSet<Uuid>> {
+        let Some(store) = &self.store else {
+            return Ok(BTreeSet::new());
+        };
         anyhow::ensure!(!store.is_away(), "the store is away");
         timeout(PATIENCE, self.exchange())
             .await
@@ -123,18 +133,19 @@ impl Sharing {
         if self.code.is_used_up(code, request) {
             return Err(Refused);
         }
-        let stored = self.stored_code(store).await.ok_or(Refused)?;
-        let permit = stored.permit(code, now).ok_or(Refused)?;
-        match store
-            .use_pairing_code(stored.id, request, REPEATED.as_secs_f64())
+        let used = async {
+            let stored = self.stored_code(store).await?;
+            let permit = stored.permit(code, now)?;
+            let used = store.use_pairing_code(stored.id, request, REPEATED.as_secs_f64());
+            matches!(used.await, Ok(true)).then_some(permit)
+        };
+        let permit = timeout(REDEEMED_WITHIN - PATIENCE, used)
             .await
-        {
-            Ok(true) => {
-                self.code.remember(code, request, permit);
-                Ok(permit)
-            }
-            _ => Err(Refused),
-        }
+            .ok()
+            .flatten()
+            .ok_or(Refused)?;
+        self.code.remember(code, request, permit);
+        Ok(permit)
     }
 
     async fn stored_code(&self, store: &Store) -> Option<Stored> {
@@ -142,22 +153,30 @@ impl Sharing {
         open(&self.keyring.get(), SharedBinding::PairingCode, &sealed).ok()
     }
 
-    async fn exchange_with(&self, store: &Store, last: &mut Option<Exchange>) -> anyhow::Result<()> {
+    async fn exchange_with(
+        &self,
+        store: &Store,
+        last: &mut Option<Exchange>,
+    ) -> anyhow::Result<BTreeSet<Uuid>> {
         let begun = Instant::now();
         *last = Some(Exchange {
             begun,
             has_succeeded: false,
         });
-        self.exchange_pairings(store).await?;
+        let mut not_given = self.exchange_pairings(store).await?;
+        if !not_given.is_empty() {
+            // Somebody may have been quicker.
+            not_given = self.exchange_pairings(store).await?;
+        }
         self.move_code(store).await?;
         *last = Some(Exchange {
             begun,
             has_succeeded: true,
         });
-        Ok(())
+        Ok(not_given)
     }
 
-    async fn exchange_pairings(&self, store: &Store) -> anyhow::Result<()> {
+    async fn exchange_pairings(&self, store: &Store) -> anyhow::Result<BTreeSet<Uuid>> {
         let keyring = self.keyring.get();
         let rows = store.pairings().await?;
         let ours: HashMap<_, _> = self
@@ -166,7 +185,7 @@ impl Sharing {
             .into_iter()
             .map(|entry| (entry.database, entry))
             .collect();
-        let (mut newer, mut not_given) = (Vec::new(), None);
+        let (mut newer, mut not_given) = (Vec::new(), BTreeSet::new());
         let databases: BTreeSet<_> = rows.keys().chain(ours.keys()).copied().collect();
         for database in databases {
             let (row, ours) = (rows.get(&database), ours.get(&database).cloned());
@@ -179,7 +198,7 @@ impl Sharing {
                     self.complain(database, sealed, error);
                     // Whoever has that key may know more than we do.
                     if matches!(error, Unopened::UnknownKey) {
-                        not_given = not_given.or(ours.map(|_| database));
+                        not_given.extend(ours.map(|_| database));
                         continue;
                     }
                     (None, true)
@@ -193,8 +212,7 @@ impl Sharing {
                 let is_given = store
                     .put_pairing(database, &sealed, row.map(String::as_str))
                     .await?;
-                // Somebody was quicker: the next time is soon.
-                not_given = not_given.or((!is_given).then_some(database));
+                not_given.extend((!is_given).then_some(database));
             }
             if ours.as_ref() != Some(&known) {
                 newer.push(known);
@@ -203,10 +221,7 @@ impl Sharing {
         if !newer.is_empty() {
             self.pairings.take(&newer)?;
         }
-        match not_given {
-            None => Ok(()),
-            Some(database) => bail!("how {database} is paired could not be written into the store"),
-        }
+        Ok(not_given)
     }
 
     /// A code of ours is kept in the store; one that was used here while the store was away is used there.

@@ -55,6 +55,12 @@ enum Place {
     At(Box<RawEndpoint>),
 }
 
+/// Why a notice is not told.
+enum Unopened {
+    KeyIsElsewhere,
+    Worthless(String),
+}
+
 /// More than these are dropped, the oldest first.
 const WAITING_MAX: usize = 1_000;
 
@@ -143,7 +149,11 @@ impl Webhook {
             }
             let sent = match self.open(&notice) {
                 Ok(body) => self.send(&place, notice.id, &body).await,
-                Err(reason) => {
+                Err(Unopened::KeyIsElsewhere) => {
+                    self.leave(notice.id);
+                    continue;
+                }
+                Err(Unopened::Worthless(reason)) => {
                     self.drop_one(notice.id, &reason);
                     continue;
                 }
@@ -170,21 +180,31 @@ impl Webhook {
         warn!(database = %self.database, event = %id, reason, "An event is not told to the webhook");
     }
 
+    /// Another sidecar may have the key that this one lacks: the store keeps it for that.
+    fn leave(&self, id: Uuid) {
+        self.lock().waiting.retain(|notice| notice.id != id);
+        warn!(
+            database = %self.database, event = %id,
+            "An event for the webhook was sealed with a key that this sidecar does not have: give all the same keyring"
+        );
+    }
+
     /// What is to be sent, unless it is no news any more, or somebody else has written it.
-    fn open(&self, notice: &Notice) -> Result<Value, String> {
+    fn open(&self, notice: &Notice) -> Result<Value, Unopened> {
+        let worthless = |reason: &dyn std::fmt::Display| Unopened::Worthless(reason.to_string());
         if Timestamp::now().duration_since(notice.since) > TRIED_FOR {
-            return Err("it is older than a day".into());
+            return Err(worthless(&"it is older than a day"));
         }
         let token: SealedToken = notice
             .body
             .parse()
-            .map_err(|error: OpenError| error.to_string())?;
-        let text = self
-            .keyring
-            .get()
-            .open(&token, &self.binding(notice.id))
-            .map_err(|error| error.to_string())?;
-        serde_json::from_str(text.expose_secret()).map_err(|error| error.to_string())
+            .map_err(|error: OpenError| worthless(&error))?;
+        let opened = self.keyring.get().open(&token, &self.binding(notice.id));
+        let text = opened.map_err(|error| match error {
+            OpenError::UnknownKey(_) => Unopened::KeyIsElsewhere,
+            error => worthless(&error),
+        })?;
+        serde_json::from_str(text.expose_secret()).map_err(|error| worthless(&error))
     }
 
     /// What waits may lie in the store, and is signed when it is sent: nobody else may write it.

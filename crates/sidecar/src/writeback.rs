@@ -162,15 +162,15 @@ impl Writeback {
     /// point costs nothing.
     async fn renew(&self, mut pairing: Pairing, now: Timestamp) -> anyhow::Result<String> {
         // Another sidecar may have, or may not hear of it: there is time, until there is none.
-        let exchanged = self.sharing.exchange().await;
+        let told = self.tell_others(&pairing).await;
         if !is_due_by(pairing.api_key_since, pairing.api_key_expires_at, now, URGENT) {
-            exchanged.context("tell the other sidecars")?;
-            let known = self.pairings.read()?;
-            let is_current = known
-                .iter()
-                .any(|other| other.database == pairing.database && other.api_key == pairing.api_key);
-            anyhow::ensure!(is_current, "the pairing was changed meanwhile");
+            told?;
         }
+        let known = self.pairings.read()?;
+        let is_current = known
+            .iter()
+            .any(|other| other.database == pairing.database && other.api_key == pairing.api_key);
+        anyhow::ensure!(is_current, "the pairing was changed meanwhile");
         let odoo = self.odoo().map_err(anyhow::Error::msg)?;
         let renewed = odoo.renew_api_key().await?;
         let before = pairing.api_key.clone();
@@ -185,9 +185,9 @@ impl Writeback {
             found.map(|other| *other = pairing.clone()).is_some()
         })?;
         anyhow::ensure!(is_stored, "the pairing was changed meanwhile");
-        self.set_pairing(pairing);
+        self.set_pairing(pairing.clone());
         let odoo = self.odoo().map_err(anyhow::Error::msg)?;
-        if let Err(error) = self.sharing.exchange().await {
+        if let Err(error) = self.tell_others(&pairing).await {
             warn!(
                 error = format!("{error:#}"),
                 "Other sidecars do not have the new API key yet: the older ones stay valid until the next renewal"
@@ -199,6 +199,16 @@ impl Writeback {
             Some(expires_at) => expires_at.to_string(),
             None => "never".into(),
         })
+    }
+
+    /// Of what they do not know yet.
+    async fn tell_others(&self, pairing: &Pairing) -> anyhow::Result<()> {
+        let not_given = self.sharing.exchange().await.context("tell the other sidecars")?;
+        anyhow::ensure!(
+            !not_given.contains(&pairing.database),
+            "the other sidecars cannot be told: what the store has of this pairing cannot be read or changed"
+        );
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

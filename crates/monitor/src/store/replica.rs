@@ -132,7 +132,14 @@ impl Replica {
             .renewed
             .is_none_or(|renewed| renewed.elapsed() >= RENEW_EVERY);
         if is_due {
-            (self.replicas, self.is_young) = self.be_seen().await?;
+            let (seen, is_young) = self.be_seen().await?;
+            self.is_young = is_young;
+            // After an outage, or when somebody has emptied it, the others come back one by one.
+            self.replicas = if self.is_patient() {
+                seen.max(self.replicas)
+            } else {
+                seen
+            };
         }
         self.databases
             .retain(|database, _| members.iter().any(|member| member.database == *database));
@@ -198,7 +205,7 @@ impl Replica {
         // Counted from before the question: that is when the lease begins at the latest.
         let asked = Instant::now();
         let held = HELD.as_secs_f64();
-        let (mine, elsewhere, hint, handed) = in_time(async {
+        let (mine, elsewhere, taken, hint, handed) = in_time(async {
             let transaction = client.transaction().await?;
             // At first there are none, and when somebody has emptied the store.
             transaction
@@ -233,19 +240,21 @@ impl Replica {
                 .iter()
                 .map(|row| row.get(0))
                 .collect();
-            transaction
-                .execute(
+            let taken = transaction
+                .query(
                     "UPDATE insightpulse.shard AS taken SET owner = $2, until = now() + make_interval(secs => $4) \
-                       FROM (SELECT shard FROM insightpulse.shard \
+                       FROM (SELECT shard, owner FROM insightpulse.shard \
                               WHERE database = $1 AND (owner IS NULL OR until < now() AND NOT $5) \
                               ORDER BY shard = ANY($6) DESC, shard \
                               LIMIT greatest(0, $3 - (SELECT count(*) FROM insightpulse.shard \
                                                        WHERE database = $1 AND owner = $2 AND until >= now())) \
                                 FOR UPDATE SKIP LOCKED) AS free \
-                      WHERE taken.database = $1 AND taken.shard = free.shard",
+                      WHERE taken.database = $1 AND taken.shard = free.shard \
+                     RETURNING taken.shard, free.owner",
                     &[&database, &id, &fair, &held, &is_patient, &before],
                 )
                 .await?;
+            let taken: Vec<(i16, Option<Uuid>)> = taken.iter().map(|row| (row.get(0), row.get(1))).collect();
             let (mut mine, mut others) = (HashSet::new(), HashSet::new());
             let held = transaction
                 .query(
@@ -275,13 +284,24 @@ impl Replica {
             let handed: Vec<(Json<Outcome>, bool)> =
                 // What a newer version wrote may be something that this one does not know.
                 handed.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.get(1)))).collect();
-            Ok((mine, &others | &given, hint, handed))
+            Ok((mine, &others | &given, taken, hint, handed))
         })
         .await?;
 
         let share = self.databases.entry(database).or_default();
-        let gained: HashSet<_> = mine.difference(&share.shards).copied().collect();
+        // Also what we had all the time by our own account: another may have had it while we slept.
+        let retaken = taken.iter().map(|(shard, _)| *shard);
+        let gained: HashSet<_> = mine.difference(&share.shards).copied().chain(retaken).collect();
         let lost: HashSet<_> = share.shards.difference(&mine).copied().collect();
+        let anothers = taken
+            .iter()
+            .filter(|(_, owner)| owner.is_some_and(|owner| owner != id));
+        let anothers: HashSet<_> = anothers.map(|(shard, _)| *shard).collect();
+        if !anothers.is_empty() {
+            let is_kept = |record| !anothers.contains(&super::shard_of(record));
+            member.outbox.retain(is_kept);
+            member.notifier.retain(&is_kept);
+        }
         if !gained.is_empty() {
             let known = self.store.read(member, &gained).await?;
             member.monitor.adopt(known, &gained);
@@ -290,11 +310,6 @@ impl Replica {
             let (gained, lost) = (gained.len(), lost.len());
             info!(%database, shards = mine.len(), gained, lost, "Shares the endpoints with others");
         }
-        let until = match (is_due, self.renewed) {
-            (false, Some(renewed)) => renewed + HELD,
-            _ => asked + HELD,
-        };
-        member.monitor.own(&mine, until - MARGIN);
         let share = self.databases.entry(database).or_default();
         let parted: HashSet<_> = &share.adrift | &lost;
         // Whoever has one of them has read what was to be told. What nobody has we go on telling.
@@ -306,6 +321,11 @@ impl Replica {
             member.outbox.retain(is_ours);
             member.notifier.retain(&is_ours);
         }
+        let until = match (is_due, self.renewed) {
+            (false, Some(renewed)) => renewed + HELD,
+            _ => asked + HELD,
+        };
+        member.monitor.own(&mine, until - MARGIN);
         share.adrift = adrift;
         share.shards = mine;
         if share.hint.replace(hint).is_some_and(|before| before != hint) {
@@ -384,7 +404,7 @@ impl Store {
                 id: row.get(0),
                 record: row.get(1),
                 since: Timestamp::from_second(row.get::<_, f64>(2) as i64).ok()?,
-                body: row.get(3),
+                body: row.try_get(3).ok()?,
             })
         });
         member.notifier.tell(notices.collect());

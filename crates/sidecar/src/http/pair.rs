@@ -88,7 +88,7 @@ pub async fn pair(
         })?;
     pairing.carry_over_from = permit.carry_over_from;
     api.tenants.pair(pairing).map_err(|error| failed(&error))?;
-    tell_others(&api).await;
+    tell_others(&api, request.database).await;
     Ok(HttpResponse::Ok().json(json!({"token": token.expose_secret()})))
 }
 
@@ -131,18 +131,18 @@ pub async fn unpair(api: Data<Api>, caller: Caller, request: Json<Goodbye>) -> R
     api.tenants
         .unpair(request.database)
         .map_err(|error| failed(&error))?;
-    tell_others(&api).await;
+    tell_others(&api, request.database).await;
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
 /// Odoo may ask another sidecar next. One that cannot be told now is told later.
-async fn tell_others(api: &Api) {
-    if let Err(error) = api.sharing.exchange_soon().await {
-        warn!(
-            error = format!("{error:#}"),
-            "Other sidecars do not know of a pairing yet"
-        );
-    }
+async fn tell_others(api: &Api, database: Uuid) {
+    let reason = match api.sharing.exchange_soon().await {
+        Ok(not_given) if !not_given.contains(&database) => return,
+        Ok(_) => "what is there of it cannot be read or changed".into(),
+        Err(error) => format!("{error:#}"),
+    };
+    warn!(%database, reason, "Other sidecars do not know yet how a database is paired");
 }
 
 fn failed(error: &anyhow::Error) -> Problem {

@@ -317,6 +317,21 @@ async fn what_was_told_without_the_store_is_not_told_again_with_it() {
     eventually("it has all of it", || shares(&cluster) == [64]).await;
     odoo.wait_for(odoo.outcomes().len() + 4).await;
     assert_eq!(events(), ["success", "failed"]);
+    // And once more, with a restart before the store is back.
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    server.sql("alter role guest login");
+    eventually("it is told that it works again", || events().len() == 3).await;
+    let known = json!({"status": "success", "last_probe": odoo.outcomes().last().expect("some")["probe"]});
+    odoo.monitor(&[changed(&guest, &known)]);
+    service.stop().await;
+    let calls = odoo.calls();
+    let service = home.start().await;
+    eventually("Odoo was asked", || odoo.calls() > calls + 3).await;
+    cluster.sql("alter role sidecar login");
+    eventually("it has all of it", || shares(&cluster) == [64]).await;
+    odoo.wait_for(odoo.outcomes().len() + 3).await;
+    assert_eq!(events(), ["success", "failed", "success"]);
     service.stop().await;
 }
 

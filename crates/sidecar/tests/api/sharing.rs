@@ -290,6 +290,10 @@ async fn who_writes_into_the_store_lets_nobody_in() {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         assert_eq!(status(&first, &forged.1).await, 401);
         assert_eq!(status(&first, &first.token).await, 200);
+        // The rest goes on.
+        home.code();
+        let file = home.state_dir.join("pairing-code.json");
+        eventually("the code is in the store", || !file.exists()).await;
     }
     assert_eq!(home.insightpulse(&["pair", "list"]).lines().count(), 1);
     // What does not open is put right; what another key has sealed is left to whoever has it.
