@@ -43,6 +43,15 @@ async fn pair(service: &Service, pairing: &Value) -> Answer {
     Answer::of(service.anonymous(Method::POST, "/v1/pair").json(pairing)).await
 }
 
+/// Waits until so many sidecars know the store: before that it says nothing to them.
+async fn there(cluster: &Cluster, sidecars: &str) {
+    eventually("the sidecars are there", || {
+        cluster.sql("select to_regclass('insightpulse.replica') is not null") == "t"
+            && cluster.sql("select count(*) from insightpulse.replica") == sidecars
+    })
+    .await;
+}
+
 /// What is there of a code, sealed; nothing, before the tables are made.
 fn code(cluster: &Cluster) -> String {
     match cluster
@@ -95,8 +104,9 @@ async fn who_is_paired_with_one_is_served_by_all_at_once() {
             .map(|id| changed(&broken(id), &json!({"record": Uuid::from_u128(id << 90)})))
             .collect::<Vec<_>>(),
     );
-    let second = elsewhere.start_unpaired();
-    let first = home.start().await;
+    let (mut first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    there(&cluster, "2").await;
+    first.token = first.pair(&home.pairing(&home.code(), "r")).await;
     assert_eq!(status(&second, &first.token).await, 200);
     assert_eq!(status(&second, "somebody's").await, 401);
     eventually("both have a part", || shares(&cluster) == [32, 32]).await;
@@ -118,6 +128,7 @@ async fn who_is_paired_with_one_is_served_by_all_at_once() {
 async fn a_code_of_one_pairs_with_another_and_once() {
     let (cluster, _odoo, home, elsewhere) = two().await;
     let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    there(&cluster, "2").await;
     let void = home.code();
     eventually("a code is there for both", || !code(&cluster).is_empty()).await;
     let before = code(&cluster);
@@ -146,6 +157,7 @@ async fn a_code_that_was_used_stays_used_whoever_still_has_it() {
     let file = home.state_dir.join("pairing-code.json");
     let kept = std::fs::read(&file).expect("there");
     let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
+    there(&cluster, "2").await;
     eventually("the code is there for both", || !code(&cluster).is_empty()).await;
     assert_eq!(pair(&second, &elsewhere.pairing(&newer, "r")).await.status, 200);
     // The answer to the move was lost, or another of the same directory had read it before.
@@ -169,11 +181,7 @@ async fn a_store_that_hangs_holds_up_neither_a_pairing_nor_a_stranger() {
     let mut home = Home::new(odoo.url());
     home.store = Some(settings);
     let service = home.start_unpaired();
-    eventually("it is there", || {
-        cluster.sql("select to_regclass('insightpulse.replica') is not null") == "t"
-            && cluster.sql("select count(*) from insightpulse.replica") == "1"
-    })
-    .await;
+    there(&cluster, "1").await;
     hangs.store(true, Ordering::SeqCst);
     // As long as Odoo waits.
     let patience = Duration::from_secs(2);
@@ -202,10 +210,11 @@ async fn a_store_that_hangs_holds_up_neither_a_pairing_nor_a_stranger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_unpaired_is_unpaired_everywhere_also_where_nobody_was() {
-    let (_cluster, _odoo, home, elsewhere) = two().await;
+    let (cluster, _odoo, home, elsewhere) = two().await;
     let first = home.start().await;
     let token = first.token.clone();
     let second = elsewhere.start_unpaired();
+    there(&cluster, "2").await;
     assert_eq!(status(&second, &token).await, 200);
     first.stop().await;
     let goodbye = second.anonymous(Method::POST, "/v1/unpair").bearer_auth(&token);
@@ -315,10 +324,7 @@ async fn who_writes_into_the_store_lets_nobody_in() {
 async fn without_the_store_it_is_paired_and_the_others_hear_later() {
     let (cluster, _odoo, home, elsewhere) = two().await;
     let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
-    eventually("both are there", || {
-        cluster.sql("select count(*) from pg_stat_activity where usename = 'sidecar'") != "0"
-    })
-    .await;
+    there(&cluster, "2").await;
     cluster.sql("alter role sidecar nologin");
     cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
     let answer = pair(&first, &home.pairing(&home.code(), "r")).await;
