@@ -91,6 +91,9 @@ def test_whoever_is_killed_nothing_sticks_and_nothing_is_lost_or_told_twice(cent
     wait_until(lambda: news <= center.receiver.messages.keys(), f"the webhook is told all (seed {SEED})", PATIENCE_S)
     assert news == center.receiver.messages.keys() and len(news) > KILLS, f"seed {SEED}"
     assert center.receiver.forged == 0
+    # Whatever a sidecar says, Odoo understands.
+    for sidecar in center.sidecars:
+        assert "is dropped" not in sidecar.log.read_text(), f"seed {SEED}"
 
 
 def test_nobody_tests_more_often_than_an_interval_says(center: Center) -> None:

@@ -258,6 +258,7 @@ class Sidecar(models.AbstractModel):
             parameters.set_param("insightpulse.webhook_token", token)
         parameters.set_param("insightpulse.webhook_url", url)
         self.env["insightpulse.audit.entry"]._log("webhook", detail=url or self.env._("none"))
+        self._tell_changed(everything=True)
 
     @api.model
     def _swap_webhook_token(self, old, new):

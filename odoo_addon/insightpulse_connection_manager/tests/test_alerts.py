@@ -243,6 +243,11 @@ class TestAlerts(ConnectionMixin, MailCommon):
             self.set_webhook("https://hook.example/a?b=c", "short")
         self.assertIsNone(self.set_webhook(False, False))
 
+    def test_the_sidecar_hears_of_a_webhook_at_once(self):
+        self.set_webhook("https://hook.example/", "a secret of some length")
+        (told,) = self.told_changed()
+        self.assertTrue(told["all"])
+
     def test_a_webhooks_secret_is_sealed_by_a_second_save_too(self):
         settings = self.env["res.config.settings"].create({})
         values = {

@@ -53,6 +53,16 @@ class TestApplyProbeResults(ConnectionCase):
             ],
         )
 
+    def test_what_answers_again_is_shown_as_failed_until_that_is_confirmed(self):
+        endpoint = self.create_endpoint()
+        self.apply(failure(endpoint))
+        again = outcome(endpoint, 2, status="failed", unconfirmed={"count": 1, "needed": 2})
+        self.assertEqual(self.apply(again), {"applied": endpoint.ids, "ignored": []})
+        self.assertRecordValues(endpoint, [{"status": "failed", "latency_ms": 12.4, "failure_kind": False}])
+        self.assertIn("1 of 2", endpoint.unconfirmed)
+        with self.assertRaises(ValidationError):
+            self.apply(outcome(endpoint, 3, status="failed"))
+
     def test_the_same_report_twice_changes_nothing_the_second_time(self):
         endpoint = self.create_endpoint()
         self.apply(outcome(endpoint))

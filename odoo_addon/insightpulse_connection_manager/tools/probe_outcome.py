@@ -105,7 +105,8 @@ def _read_outcome(result):
     status = result.get("status")
     if status not in STATUSES:
         raise OutcomeInvalid("status")
-    if status == "failed" and not result.get("failure_kind"):
+    # One that answers again is still shown as failed, until it has done so often enough.
+    if status == "failed" and not (result.get("failure_kind") or result.get("unconfirmed")):
         raise OutcomeInvalid("failure_kind")
     return {
         "id": _integer(result, "id", 1, CONNECTIONS_MAX),
