@@ -18,7 +18,7 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub struct Webhook {
     recorder: Option<Recorder>,
     state: Mutex<State>,
     filled: Notify,
+    /// It may take events again.
+    is_better: Notify,
 }
 
 #[derive(Default)]
@@ -87,12 +89,19 @@ impl Webhook {
             recorder,
             state: Mutex::default(),
             filled: Notify::new(),
+            is_better: Notify::new(),
         }
     }
 
     /// Goes on with this place; with none, what waits is forgotten.
     pub fn set_place(&self, place: Option<RawEndpoint>) {
         let mut state = self.lock();
+        let is_the_same = match (&state.place, &place) {
+            (Place::At(known), Some(place)) => {
+                (&known.base_url, &known.api_key) == (&place.base_url, &place.api_key)
+            }
+            _ => false,
+        };
         state.place = place.map_or(Place::Nowhere, |place| Place::At(Box::new(place)));
         let forgotten = match state.place {
             Place::Nowhere => std::mem::take(&mut state.waiting),
@@ -100,6 +109,9 @@ impl Webhook {
         };
         drop(state);
         self.forget(forgotten.iter().map(|notice| notice.id).collect());
+        if !is_the_same {
+            self.is_better.notify_one();
+        }
         self.filled.notify_one();
     }
 
@@ -129,8 +141,14 @@ impl Webhook {
             },
         });
         let webhook = Arc::clone(self);
-        let sending = tokio::spawn(async move { webhook.send(&place, id, &body).await });
-        tokio::time::timeout(wait, sending).await.ok()?.ok()
+        let sending = tokio::spawn(async move {
+            let sent = webhook.send(&place, id, &body).await;
+            if sent.is_ok() {
+                webhook.is_better.notify_one();
+            }
+            sent
+        });
+        timeout(wait, sending).await.ok()?.ok()
     }
 
     /// Sends what waits, for as long as it is polled.
@@ -167,8 +185,12 @@ impl Webhook {
                     if backoff == BACKOFF_FIRST {
                         warn!(database = %self.database, reason, "The webhook does not take an event; it is tried again");
                     }
-                    sleep(backoff).await;
-                    backoff = (backoff * 2).min(BACKOFF_MOST);
+                    let is_better = timeout(backoff, self.is_better.notified()).await.is_ok();
+                    backoff = if is_better {
+                        BACKOFF_FIRST
+                    } else {
+                        (backoff * 2).min(BACKOFF_MOST)
+                    };
                 }
             }
         }
