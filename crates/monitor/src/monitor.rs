@@ -595,7 +595,9 @@ impl Landing for Desk {
                 .get(&outcome.record)
                 .map(|file| Arc::clone(&file.endpoint))
         };
-        if let Judged::Heard(entry) = &mut judged {
+        if let Judged::Heard(entry) = &mut judged
+            && !entry.report.events.is_empty()
+        {
             entry.notices = self.notifier.notices(&entry.report, endpoint.as_deref());
         }
         match (judged, &self.keeping) {

@@ -13,6 +13,7 @@ mod pairing_code;
 mod pairings;
 mod private_file;
 mod reloading;
+mod sealed;
 mod secrets;
 pub mod settings;
 mod sharing;

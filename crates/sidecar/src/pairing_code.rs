@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -55,9 +55,11 @@ pub struct Stored {
     carry_over_from: Option<Uuid>,
 }
 
-struct Used {
+/// A code that was used up, and by which request.
+#[derive(Clone)]
+pub struct Used {
     digest: Digest,
-    request: String,
+    pub request: String,
     at: Instant,
     permit: Permit,
 }
@@ -96,10 +98,9 @@ impl PairingCode {
 
     /// Uses the code up. The same request may come again for a minute.
     pub fn redeem(&self, code: &str, request: &str, now: Timestamp) -> Result<Permit, Refused> {
-        let digest = digest_of(code);
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         if let Some(used) = &*used
-            && used.digest == digest
+            && used.digest == digest_of(code)
         {
             let is_the_same = used.request == request && used.at.elapsed() < REPEATED;
             return is_the_same.then_some(used.permit).ok_or(Refused);
@@ -110,43 +111,31 @@ impl PairingCode {
             .ok_or(Refused)?;
         // Who removes the file has the code; another process comes too late.
         fs::remove_file(&self.path).map_err(|_| Refused)?;
-        *used = Some(Used {
-            digest,
-            request: request.to_owned(),
-            at: Instant::now(),
-            permit,
-        });
+        *used = Some(Used::now(code, request, permit));
         Ok(permit)
     }
 
     /// Remembers that this request has used a code up that is kept elsewhere.
     pub fn remember(&self, code: &str, request: &str, permit: Permit) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Used {
-            digest: digest_of(code),
-            request: request.to_owned(),
-            at: Instant::now(),
-            permit,
-        });
+        *self.used() = Some(Used::now(code, request, permit));
     }
 
     /// Whether another request has used this code up here, whatever is said of it elsewhere.
     pub fn is_used_up(&self, code: &str, request: &str) -> bool {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = self.used();
         used.as_ref()
             .is_some_and(|used| used.digest == digest_of(code) && used.request != request)
     }
 
-    /// Whether one was used up here of late: the store may not know of it.
-    pub fn was_used_here(&self) -> bool {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.as_ref().is_some_and(|used| used.at.elapsed() < LIFETIME)
+    /// What was used up here of late. Where the code is kept elsewhere, that may not be known, or somebody
+    /// may have undone it.
+    pub fn lately_used(&self) -> Option<Used> {
+        let used = self.used();
+        used.as_ref().filter(|used| used.at.elapsed() < LIFETIME).cloned()
     }
 
-    /// Which request has used this code up here, if one has.
-    pub fn user_of(&self, stored: &Stored) -> Option<String> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = used.as_ref().filter(|used| used.digest == stored.digest)?;
-        Some(used.request.clone())
+    fn used(&self) -> MutexGuard<'_, Option<Used>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is in the file, for whoever keeps it elsewhere.
@@ -168,11 +157,26 @@ impl Stored {
         now < self.expires_at
     }
 
+    pub fn is_of(&self, used: &Used) -> bool {
+        self.digest == used.digest
+    }
+
     /// What the code allows, if it is this one.
     pub fn permit(&self, code: &str, now: Timestamp) -> Option<Permit> {
         (self.digest == digest_of(code) && self.is_alive(now)).then_some(Permit {
             carry_over_from: self.carry_over_from,
         })
+    }
+}
+
+impl Used {
+    fn now(code: &str, request: &str, permit: Permit) -> Self {
+        Self {
+            digest: digest_of(code),
+            request: request.to_owned(),
+            at: Instant::now(),
+            permit,
+        }
     }
 }
 

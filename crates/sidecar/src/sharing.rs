@@ -10,11 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use insightpulse_monitor::Store;
-use insightpulse_vault::{Keyring, OpenError, SealedToken, SharedBinding};
+use insightpulse_vault::SharedBinding;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -22,6 +19,7 @@ use uuid::Uuid;
 use crate::keyring_source::LiveKeyring;
 use crate::pairing_code::{PairingCode, Permit, REPEATED, Refused, Stored};
 use crate::pairings::{Entry, Pairings};
+use crate::sealed::{Unopened, is_of_the_primary_key, open, seal};
 
 pub struct Sharing {
     /// `None`: there is this sidecar alone.
@@ -197,7 +195,7 @@ impl Sharing {
                 Some((sealed, Err(error))) => {
                     self.complain(database, sealed, error);
                     // Whoever has that key may know more than we do.
-                    if matches!(error, Unopened::UnknownKey) {
+                    if error == Unopened::IsForAnother {
                         not_given.extend(ours.map(|_| database));
                         continue;
                     }
@@ -226,12 +224,12 @@ impl Sharing {
 
     /// A code of ours is kept in the store; one that was used here while the store was away is used there.
     async fn move_code(&self, store: &Store) -> anyhow::Result<()> {
-        if self.code.was_used_here()
+        if let Some(used) = self.code.lately_used()
             && let Some(stored) = self.stored_code(store).await
-            && let Some(request) = self.code.user_of(&stored)
+            && stored.is_of(&used)
         {
             store
-                .use_pairing_code(stored.id, &request, REPEATED.as_secs_f64())
+                .use_pairing_code(stored.id, &used.request, REPEATED.as_secs_f64())
                 .await?;
         }
         let Some(code) = self.code.stored() else {
@@ -249,12 +247,12 @@ impl Sharing {
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if complained.len() < COMPLAINTS_MAX && complained.insert(sealed.to_owned()) {
             match why {
-                Unopened::UnknownKey => warn!(
+                Unopened::IsForAnother => warn!(
                     %database,
                     "How a database is paired is sealed with a key that this sidecar does not have: give all the same \
                      keyring. If none has that key, remove the row from the store's table `pairing`"
                 ),
-                Unopened::Refused => warn!(
+                Unopened::Worthless => warn!(
                     %database,
                     "How a database is paired was written into the store by somebody who has no key; it counts for nothing"
                 ),
@@ -265,38 +263,9 @@ impl Sharing {
 
 const COMPLAINTS_MAX: usize = 1_000;
 
-/// Why a text from the store tells nothing.
-#[derive(Debug, Clone, Copy)]
-enum Unopened {
-    UnknownKey,
-    Refused,
-}
-
 fn merge(ours: Option<Entry>, theirs: Option<Entry>) -> Option<Entry> {
     match (ours, theirs) {
         (Some(ours), Some(theirs)) => Some(ours.merge(theirs)),
         (ours, theirs) => ours.or(theirs),
     }
-}
-
-fn seal<T: Serialize>(keyring: &Keyring, binding: SharedBinding, value: &T) -> anyhow::Result<String> {
-    let text = SecretString::from(serde_json::to_string(value).context("encode what is shared")?);
-    let sealed = keyring.seal(&text, &binding).context("seal what is shared")?;
-    Ok(sealed.to_string())
-}
-
-fn open<T: DeserializeOwned>(keyring: &Keyring, binding: SharedBinding, sealed: &str) -> Result<T, Unopened> {
-    let token: SealedToken = sealed.parse().map_err(|_| Unopened::Refused)?;
-    let text = keyring.open(&token, &binding).map_err(|error| match error {
-        OpenError::UnknownKey(_) => Unopened::UnknownKey,
-        OpenError::Malformed | OpenError::Refused => Unopened::Refused,
-    })?;
-    // A newer sidecar may write what this one cannot read.
-    serde_json::from_str(text.expose_secret()).map_err(|_| Unopened::UnknownKey)
-}
-
-fn is_of_the_primary_key(keyring: &Keyring, sealed: &str) -> bool {
-    sealed
-        .parse::<SealedToken>()
-        .is_ok_and(|token| token.key() == keyring.primary())
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use insightpulse_domain::{Address, RawEndpoint, Status};
 use insightpulse_monitor::{Event, EventKind, Monitored, Notice, Notifier, Recorder, Report};
 use insightpulse_probe::{Egress, post};
-use insightpulse_vault::{OpenError, SealedToken, SharedBinding};
+use insightpulse_vault::SharedBinding;
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::keyring_source::LiveKeyring;
 use crate::metrics::{Delivery, TenantMetrics};
+use crate::sealed::{Unopened, open, seal};
 use crate::secrets::open_target;
 
 /// The webhook of one database.
@@ -55,12 +56,6 @@ enum Place {
     Nowhere,
     /// With a sealed key to sign with.
     At(Box<RawEndpoint>),
-}
-
-/// Why a notice is not told.
-enum Unopened {
-    KeyIsElsewhere,
-    Worthless(String),
 }
 
 /// More than these are dropped, the oldest first.
@@ -165,18 +160,22 @@ impl Webhook {
                 sleep(BACKOFF_FIRST).await;
                 continue;
             }
-            let sent = match self.open(&notice) {
-                Ok(body) => self.send(&place, notice.id, &body).await,
-                Err(Unopened::KeyIsElsewhere) => {
+            if Timestamp::now().duration_since(notice.since) > TRIED_FOR {
+                self.drop_one(notice.id, "it is older than a day");
+                continue;
+            }
+            let body: Value = match open(&self.keyring.get(), self.binding(notice.id), &notice.body) {
+                Ok(body) => body,
+                Err(Unopened::IsForAnother) => {
                     self.leave(notice.id);
                     continue;
                 }
-                Err(Unopened::Worthless(reason)) => {
-                    self.drop_one(notice.id, &reason);
+                Err(Unopened::Worthless) => {
+                    self.drop_one(notice.id, "somebody who has no key has written it");
                     continue;
                 }
             };
-            match sent {
+            match self.send(&place, notice.id, &body).await {
                 Ok(()) => {
                     self.remove(notice.id);
                     backoff = BACKOFF_FIRST;
@@ -211,33 +210,7 @@ impl Webhook {
         );
     }
 
-    /// What is to be sent, unless it is no news any more, or somebody else has written it.
-    fn open(&self, notice: &Notice) -> Result<Value, Unopened> {
-        let worthless = |reason: &dyn std::fmt::Display| Unopened::Worthless(reason.to_string());
-        if Timestamp::now().duration_since(notice.since) > TRIED_FOR {
-            return Err(worthless(&"it is older than a day"));
-        }
-        let token: SealedToken = notice
-            .body
-            .parse()
-            .map_err(|error: OpenError| worthless(&error))?;
-        let opened = self.keyring.get().open(&token, &self.binding(notice.id));
-        let text = opened.map_err(|error| match error {
-            OpenError::UnknownKey(_) => Unopened::KeyIsElsewhere,
-            error => worthless(&error),
-        })?;
-        serde_json::from_str(text.expose_secret()).map_err(|error| worthless(&error))
-    }
-
     /// What waits may lie in the store, and is signed when it is sent: nobody else may write it.
-    fn seal(&self, id: Uuid, body: &Value) -> anyhow::Result<String> {
-        let sealed = self
-            .keyring
-            .get()
-            .seal(&body.to_string().into(), &self.binding(id))?;
-        Ok(sealed.to_string())
-    }
-
     fn binding(&self, id: Uuid) -> SharedBinding {
         SharedBinding::Notice {
             database: self.database,
@@ -314,7 +287,11 @@ impl Notifier for Webhook {
         }
         let news = report.events.iter().filter(|event| event.is_news());
         news.filter_map(|event| {
-            let sealed = self.seal(event.id, &body(self.database, event, report, endpoint));
+            let sealed = seal(
+                &self.keyring.get(),
+                self.binding(event.id),
+                &body(self.database, event, report, endpoint),
+            );
             let body = sealed
                 .inspect_err(|error| error!(%error, "An event is not told to the webhook"))
                 .ok()?;

@@ -41,7 +41,7 @@ impl Store {
         self.ask(put, &[&id, &sealed]).await.map(drop)
     }
 
-    /// The code, if nobody has used it up for good.
+    /// The newest code, used or not.
     pub async fn pairing_code(&self) -> Result<Option<String>, StoreError> {
         let rows = self
             .ask("SELECT sealed FROM insightpulse.pairing_code", &[])

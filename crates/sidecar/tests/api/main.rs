@@ -19,4 +19,5 @@ mod secrets;
 mod service;
 mod sharing;
 mod stopping;
+mod way;
 mod webhook;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fake_odoo::FakeOdoo;
-use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, cluster, endpoint, monitored};
+use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, cluster, endpoint, monitored, now};
 
 const TOKEN: &str = "a-token-for-metrics-that-is-long-enough";
 
@@ -88,7 +88,7 @@ async fn an_endpoint_has_its_series_until_it_is_gone_and_no_name_is_in_them() {
     look_at_all(&service).await;
     let mut text = String::new();
     eventually("its series are gone", || {
-        text = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(metrics(&service)));
+        text = now(metrics(&service));
         !text.contains("endpoint=")
     })
     .await;
@@ -112,8 +112,7 @@ async fn what_waits_for_a_limit_is_counted_and_series_end_with_the_pairing() {
         .collect();
     odoo.monitor(&endpoints);
     look_at_all(&service).await;
-    let read =
-        || tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(metrics(&service)));
+    let read = || now(metrics(&service));
     let gauge = |text: &str, name: &str| -> u64 {
         let begins = format!("insightpulse_probes_{name}{{database=\"{DATABASE_UUID}\"}} ");
         line(text, &begins)[begins.len()..].parse().expect("a number")

@@ -1,21 +1,19 @@
 //! Several sidecars on one PostgreSQL: they share the work, and what one knew another goes on from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use insightpulse_monitor::{Retention, StoreSettings};
 use insightpulse_test_support::{Cluster, FaultServer, Options, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::fake_odoo::{FakeOdoo, Mood};
 use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, endpoint, monitored};
+use crate::way::{Fault, way_to};
 use crate::webhook::{arrived, hook, ids, look_at_all, receiver};
 
 /// A store of the test's own, empty.
@@ -37,6 +35,29 @@ pub fn store() -> (Cluster, StoreSettings) {
         },
     };
     (cluster, settings)
+}
+
+/// The store refuses everybody from now on, and those who are there.
+pub fn take_away(cluster: &Cluster) {
+    cluster.sql("alter role sidecar nologin");
+    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+}
+
+pub fn give_back(cluster: &Cluster) {
+    cluster.sql("alter role sidecar login");
+}
+
+/// How many rows a table of the store has.
+fn count(cluster: &Cluster, table: &str) -> u64 {
+    let count = cluster.sql(&format!("select count(*) from insightpulse.{table}"));
+    count.parse().expect("a number")
+}
+
+/// What Odoo was told of its connections, in its order.
+fn told(odoo: &FakeOdoo) -> Vec<Value> {
+    let outcomes = odoo.outcomes();
+    let lists = outcomes.iter().filter_map(|outcome| outcome["events"].as_array());
+    lists.flatten().map(|event| event["to"].clone()).collect()
 }
 
 pub fn broken(id: u128) -> Value {
@@ -194,11 +215,10 @@ async fn without_its_store_it_tells_the_webhook_once() {
     )]);
     look_at_all(&first).await;
     odoo.wait_for(1).await;
-    cluster.sql("alter role sidecar nologin");
-    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    take_away(&cluster);
     server.sql("alter role guest nologin");
     arrived(&receiver, 1).await;
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("what was kept is written down", || {
         cluster.sql("select count(*) from insightpulse.endpoint where judge->>'told' = 'failed'") == "1"
     })
@@ -225,19 +245,13 @@ async fn without_its_store_it_goes_on_and_catches_up() {
     odoo.monitor(&[broken(7)]);
     let service = home.start().await;
     odoo.wait_for(1).await;
-    let samples = || {
-        cluster
-            .sql("select count(*) from insightpulse.sample")
-            .parse::<u64>()
-            .expect("a number")
-    };
+    let samples = || count(&cluster, "sample");
     eventually("it is written down", || samples() == 1).await;
-    cluster.sql("alter role sidecar nologin");
-    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    take_away(&cluster);
     let told = odoo.outcomes().len();
     eventually("it is tested and told on", || odoo.outcomes().len() >= told + 2).await;
     assert_eq!(samples(), 1);
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("what was kept is written down", || samples() >= 3).await;
     service.stop().await;
 }
@@ -254,10 +268,7 @@ async fn a_store_that_somebody_has_emptied_is_filled_again() {
     odoo.monitor(&[broken(7)]);
     look_at_all(&service).await;
     let tried = arrived(&deaf, 1).await;
-    let samples = || -> u64 {
-        let count = cluster.sql("select count(*) from insightpulse.sample");
-        count.parse().expect("a number")
-    };
+    let samples = || count(&cluster, "sample");
     eventually("it is written down", || samples() >= 1).await;
     cluster.sql("drop schema insightpulse cascade");
     eventually("its tables are there again", || {
@@ -273,12 +284,7 @@ async fn a_store_that_somebody_has_emptied_is_filled_again() {
     );
     eventually("there is a place for today", || samples() >= 1).await;
     odoo.wait_for(odoo.outcomes().len() + 1).await;
-    let events: usize = odoo
-        .outcomes()
-        .iter()
-        .filter_map(|outcome| outcome["events"].as_array().map(Vec::len))
-        .sum();
-    assert_eq!(events, 1);
+    assert_eq!(told(&odoo).len(), 1);
     // What waited has not gone with the store.
     odoo.set_webhook(Some(hook(&service, &hearing.uri()).await));
     look_at_all(&service).await;
@@ -301,25 +307,18 @@ async fn what_was_told_without_the_store_is_not_told_again_with_it() {
     home.start().await.stop_after(&odoo, 1).await;
     let known = json!({"status": "success", "last_probe": odoo.outcomes().last().expect("some")["probe"]});
     odoo.monitor(&[changed(&guest, &known)]);
-    cluster.sql("alter role sidecar nologin");
+    take_away(&cluster);
     server.sql("alter role guest nologin");
-    let events = || -> Vec<Value> {
-        let outcomes = odoo.outcomes();
-        let lists = outcomes
-            .iter()
-            .filter_map(|outcome| outcome["events"].as_array().cloned());
-        lists.flatten().map(|event| event["to"].clone()).collect()
-    };
+    let events = || told(&odoo);
     // It goes on alone after some seconds.
     let service = home.start().await;
     eventually("it is told that it failed", || events().len() == 2).await;
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("it has all of it", || shares(&cluster) == [64]).await;
     odoo.wait_for(odoo.outcomes().len() + 4).await;
     assert_eq!(events(), ["success", "failed"]);
     // And once more, with a restart before the store is back.
-    cluster.sql("alter role sidecar nologin");
-    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    take_away(&cluster);
     server.sql("alter role guest login");
     eventually("it is told that it works again", || events().len() == 3).await;
     let known = json!({"status": "success", "last_probe": odoo.outcomes().last().expect("some")["probe"]});
@@ -328,7 +327,7 @@ async fn what_was_told_without_the_store_is_not_told_again_with_it() {
     let calls = odoo.calls();
     let service = home.start().await;
     eventually("Odoo was asked", || odoo.calls() > calls + 3).await;
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("it has all of it", || shares(&cluster) == [64]).await;
     odoo.wait_for(odoo.outcomes().len() + 3).await;
     assert_eq!(events(), ["success", "failed", "success"]);
@@ -374,60 +373,10 @@ async fn who_writes_into_the_store_has_nothing_signed() {
     second.stop().await;
 }
 
-/// A way to the store that can lose the answers to commits of samples, and the connection with them.
-async fn forgetful_way_to(port: u16) -> (u16, Arc<AtomicBool>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let own = listener.local_addr().expect("bound").port();
-    let loses = Arc::new(AtomicBool::new(false));
-    let is_losing = Arc::clone(&loses);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(forward(client, port, Arc::clone(&is_losing)));
-        }
-    });
-    (own, loses)
-}
-
-async fn forward(client: TcpStream, port: u16, is_losing: Arc<AtomicBool>) {
-    let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the store");
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let has_samples = AtomicBool::new(false);
-    let there = async {
-        let mut bytes = vec![0; 65_536];
-        while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
-            if has(&bytes[..read], b"INSERT INTO insightpulse.sample") {
-                has_samples.store(true, Ordering::SeqCst);
-            }
-            to_server.write_all(&bytes[..read]).await.ok();
-        }
-    };
-    let back = async {
-        let mut bytes = vec![0; 65_536];
-        while let Ok(read @ 1..) = from_server.read(&mut bytes).await {
-            let is_commit = has(&bytes[..read], b"COMMIT\0");
-            if is_commit && has_samples.swap(false, Ordering::SeqCst) && is_losing.load(Ordering::SeqCst) {
-                return;
-            }
-            to_client.write_all(&bytes[..read]).await.ok();
-        }
-    };
-    tokio::select! {
-        () = back => {}
-        () = there => {}
-    }
-}
-
-fn has(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_counts_once() {
-    let (cluster, mut settings) = store();
-    let (port, loses) = forgetful_way_to(cluster.port()).await;
-    settings.url =
-        format!("postgresql://sidecar:canary-of-the-store@127.0.0.1:{port}/postgres?sslmode=disable").into();
+    let (cluster, settings) = store();
+    let (settings, loses) = way_to(cluster.port(), settings, Fault::LosesCommits).await;
     let odoo = FakeOdoo::start().await;
     let mut home = Home::new(odoo.url());
     home.store = Some(settings);
@@ -498,20 +447,16 @@ async fn an_outage_that_is_longer_than_a_lease_loses_nothing() {
     )]);
     let first = home.start().await;
     odoo.wait_for(1).await;
-    let count = |table: &str| -> u64 {
-        let count = cluster.sql(&format!("select count(*) from insightpulse.{table}"));
-        count.parse().expect("a number")
-    };
+    let count = |table: &str| count(&cluster, table);
     eventually("it is written down", || count("sample") >= 1).await;
     // Both are away, as where they are databases of one server.
     odoo.set(Mood::BadGateway);
-    cluster.sql("alter role sidecar nologin");
-    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    take_away(&cluster);
     let before = count("sample");
     server.sql("alter role guest nologin");
     sleep(Duration::from_secs(17)).await;
     assert_eq!(count("sample"), before);
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("what was found out meanwhile is written down", || {
         count("sample") >= before + 4 && count("event") == 1
     })
@@ -519,16 +464,9 @@ async fn an_outage_that_is_longer_than_a_lease_loses_nothing() {
     first.stop().await;
     odoo.set(Mood::Well);
     let second = home.start().await;
-    let events = || -> Vec<Value> {
-        let outcomes = odoo.outcomes();
-        let lists = outcomes
-            .iter()
-            .filter_map(|outcome| outcome["events"].as_array().cloned());
-        lists.flatten().collect()
-    };
+    let events = || told(&odoo);
     eventually("it arrives", || events().len() >= 2).await;
-    let told: Vec<_> = events().iter().map(|event| event["to"].clone()).collect();
-    assert_eq!(told, ["success", "failed"], "{:?}", events());
+    assert_eq!(events(), ["success", "failed"]);
     second.stop().await;
 }
 

@@ -291,6 +291,11 @@ impl Service {
     }
 }
 
+/// What comes of it, where a test cannot wait.
+pub fn now<T>(asked: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(asked))
+}
+
 impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("an answer");

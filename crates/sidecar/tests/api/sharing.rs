@@ -1,22 +1,19 @@
 //! Sidecars with nothing but a store and a keyring together: who is paired with one is paired with all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use insightpulse_test_support::{Cluster, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::fake_odoo::FakeOdoo;
-use crate::replicas::{broken, shares, store};
-use crate::service::{Answer, DATABASE_UUID, Home, Service, changed};
+use crate::replicas::{broken, give_back, shares, store, take_away};
+use crate::service::{Answer, DATABASE_UUID, Home, Service, changed, now};
+use crate::way::{Fault, way_to};
 
 /// Two machines, one store, nobody paired.
 async fn two() -> (Cluster, FakeOdoo, Home, Home) {
@@ -36,7 +33,7 @@ async fn status(service: &Service, token: &str) -> u16 {
 }
 
 fn status_now(service: &Service, token: &str) -> u16 {
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(status(service, token)))
+    now(status(service, token))
 }
 
 async fn pair(service: &Service, pairing: &Value) -> Answer {
@@ -60,39 +57,6 @@ fn code(cluster: &Cluster) -> String {
     {
         "t" => cluster.sql("select sealed from insightpulse.pairing_code"),
         _ => String::new(),
-    }
-}
-
-/// A way to the store on which nothing comes through while it hangs.
-async fn way_that_can_hang(port: u16) -> (u16, Arc<AtomicBool>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let own = listener.local_addr().expect("bound").port();
-    let hangs = Arc::new(AtomicBool::new(false));
-    let is_hanging = Arc::clone(&hangs);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let is_hanging = Arc::clone(&is_hanging);
-            tokio::spawn(async move {
-                let server = TcpStream::connect(("127.0.0.1", port)).await.expect("the store");
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                tokio::select! {
-                    () = forward(from_client, to_server, &is_hanging) => {}
-                    () = forward(from_server, to_client, &is_hanging) => {}
-                }
-            });
-        }
-    });
-    (own, hangs)
-}
-
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_hanging: &AtomicBool) {
-    let mut bytes = vec![0; 65_536];
-    while let Ok(read @ 1..) = from.read(&mut bytes).await {
-        while is_hanging.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        to.write_all(&bytes[..read]).await.ok();
     }
 }
 
@@ -173,10 +137,8 @@ async fn a_code_that_was_used_stays_used_whoever_still_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_holds_up_neither_a_pairing_nor_a_stranger() {
-    let (cluster, mut settings) = store();
-    let (port, hangs) = way_that_can_hang(cluster.port()).await;
-    settings.url =
-        format!("postgresql://sidecar:canary-of-the-store@127.0.0.1:{port}/postgres?sslmode=disable").into();
+    let (cluster, settings) = store();
+    let (settings, hangs) = way_to(cluster.port(), settings, Fault::Hangs).await;
     let odoo = FakeOdoo::start().await;
     let mut home = Home::new(odoo.url());
     home.store = Some(settings);
@@ -325,14 +287,13 @@ async fn without_the_store_it_is_paired_and_the_others_hear_later() {
     let (cluster, _odoo, home, elsewhere) = two().await;
     let (first, second) = (home.start_unpaired(), elsewhere.start_unpaired());
     there(&cluster, "2").await;
-    cluster.sql("alter role sidecar nologin");
-    cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'sidecar'");
+    take_away(&cluster);
     let answer = pair(&first, &home.pairing(&home.code(), "r")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let token = answer.json()["token"].as_str().expect("a token").to_owned();
     assert_eq!(status(&first, &token).await, 200);
     assert_eq!(status(&second, &token).await, 401);
-    cluster.sql("alter role sidecar login");
+    give_back(&cluster);
     eventually("the other has heard", || status_now(&second, &token) == 200).await;
     first.stop().await;
     second.stop().await;

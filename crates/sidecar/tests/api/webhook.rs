@@ -7,7 +7,7 @@ use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::fake_odoo::FakeOdoo;
-use crate::service::{DATABASE_UUID, Service, changed, endpoint, monitored};
+use crate::service::{DATABASE_UUID, Service, changed, endpoint, monitored, now};
 
 /// A receiver, whose first answers are as bad as the test wants.
 pub async fn receiver(failures: u64) -> MockServer {
@@ -67,11 +67,7 @@ pub async fn ids(server: &MockServer) -> Vec<String> {
 
 /// Waits until so many have come.
 pub async fn arrived(server: &MockServer, messages: usize) -> Vec<String> {
-    let now = || {
-        tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async { ids(server).await })
-        })
-    };
+    let now = || now(async { ids(server).await });
     eventually("messages have come", || now().len() >= messages).await;
     now()
 }
@@ -137,10 +133,7 @@ async fn nobody_is_told_once_the_webhook_is_taken_away() {
     look_at_all(&service).await;
     let body = json!({"database": DATABASE_UUID, "endpoint": endpoint(7, 5432)});
     eventually("it is known", || {
-        tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current()
-                .block_on(async { service.post("/v1/alerts", &body).await.json()["sent"].is_null() })
-        })
+        now(async { service.post("/v1/alerts", &body).await.json()["sent"].is_null() })
     })
     .await;
     odoo.set_webhook(Some(hook(&service, &deaf.uri()).await));
@@ -162,10 +155,7 @@ async fn a_test_says_what_became_of_it() {
     let body = json!({"database": DATABASE_UUID, "endpoint": endpoint(7, 5432)});
     let mut answers = Vec::new();
     eventually("both were answered", || {
-        let answer = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current()
-                .block_on(async { service.post("/v1/alerts", &body).await.json() })
-        });
+        let answer = now(async { service.post("/v1/alerts", &body).await.json() });
         if !answer["sent"].is_null() {
             answers.push(answer);
         }
@@ -187,10 +177,7 @@ async fn the_egress_policy_holds_for_a_webhook_too() {
     let body = json!({"database": DATABASE_UUID, "endpoint": endpoint(7, 5432)});
     let mut answer = Value::Null;
     eventually("it was answered", || {
-        answer = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current()
-                .block_on(async { service.post("/v1/alerts", &body).await.json() })
-        });
+        answer = now(async { service.post("/v1/alerts", &body).await.json() });
         answer["sent"] == false
     })
     .await;
