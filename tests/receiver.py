@@ -1,19 +1,18 @@
-"""Who a webhook tells: remembers each message that it took, and takes none while it is deaf."""
+"""What a webhook tells: each message is remembered, or refused while nobody listens."""
 
 import base64
 import contextlib
 import hashlib
 import hmac
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from http_server import HttpServer, QuietHandler
 
 SECRET = "a secret of the receiver's own"
 
 
-class Receiver:
+class Receiver(HttpServer):
     """Checks signatures as <https://www.standardwebhooks.com> says."""
 
     def __init__(self) -> None:
@@ -23,7 +22,7 @@ class Receiver:
         self.forged = 0
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with contextlib.suppress(OSError):
@@ -31,17 +30,12 @@ class Receiver:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Handler)
 
     @property
     def settings(self) -> dict[str, str]:
         """What to save in Odoo's Settings."""
-        url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        url = f"{self.root}/hook"
         return {"insightpulse_webhook_url": url, "insightpulse_webhook_secret": SECRET}
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
@@ -53,11 +47,3 @@ class Receiver:
             return 401
         self.messages[headers["webhook-id"]] = json.loads(body)
         return 204
-
-    def __enter__(self) -> "Receiver":
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()

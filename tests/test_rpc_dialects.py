@@ -3,12 +3,11 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from http_server import HttpServer, QuietHandler
 from ring import CHECKOUT, MANAGER, Board, Databases, api_key, running, wait_until
 from stack.odoo import LOGIN, Odoo
 from switchboard import Switchboard
@@ -52,7 +51,7 @@ EXPECTED = {
 def login_page() -> Iterator[str]:
     """A proxy that wants people to log in, and answers everything with that."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:  # noqa: N802 (the standard library's name)
             body = b"<html>Sign in</html>"
             self.send_response(200)
@@ -63,15 +62,8 @@ def login_page() -> Iterator[str]:
 
         do_POST = do_GET  # noqa: N815
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with HttpServer(Handler) as server:
+        yield server.root
 
 
 @pytest.fixture(scope="module")
